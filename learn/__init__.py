@@ -1,0 +1,1 @@
+"""Estimators of aggregates from their images: training, prediction, error analysis, reports."""

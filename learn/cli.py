@@ -1,0 +1,233 @@
+"""Commands: train, predict, report. Heavy libraries are imported when a command runs, not before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from stochgeom.errors import UserError
+
+if TYPE_CHECKING:
+    import cyclopts
+
+Names = Annotated[list[str] | None, Parameter(negative_iterable="")]
+Folders = Annotated[list[Path] | None, Parameter(negative_iterable="")]
+
+
+def register(app: cyclopts.App) -> None:
+    """Add this package's commands to the application."""
+    app.command(train)
+    app.command(predict)
+    app.command(report)
+
+
+def train(
+    corpus: Path,
+    *,
+    out: Path,
+    target: Names = None,
+    epochs: int = 20,
+    minutes: float | None = None,
+    network: str = "small",
+    batch_size: int = 64,
+    learning_rate: float | None = None,
+    gain: Literal["recipe", "known", "unknown"] = "recipe",
+    init: Path | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    precision: Literal["auto", "float32", "bfloat16"] = "auto",
+    threads: int | None = None,
+    memory_gb: float = 4.0,
+    map_weight: float | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Train an estimator on a corpus, or go on with a training that was begun.
+
+    Parameters
+    ----------
+    corpus
+        Folder of the corpus.
+    out
+        Folder for the model, its checkpoint and metrics.jsonl. Running again goes on from the last finished
+        epoch.
+    target
+        Column of the corpus to estimate; may be given several times. Default: the usual ones of the corpus.
+    epochs
+        Passes over the training samples.
+    minutes
+        Wall-clock budget: the schedule is shortened to fit it.
+    network
+        small, or an image classifier of torchvision, for example resnet18, efficientnet_b0, convnext_tiny.
+    batch_size
+        Images per step.
+    learning_rate
+        Largest learning rate of the schedule.
+    gain
+        Level of the training images: as the recipe says; known exactly; or unknown (by up to ten times either
+        way), which makes an estimator that does not rely on the level.
+    init
+        A trained model to start from.
+    seed
+        Seed of the first weights, the order, the noise and the symmetries.
+    device
+        auto, cpu, cuda or cuda:N.
+    precision
+        Arithmetic of the convolutions; auto takes bfloat16 where the hardware computes in it.
+    threads
+        CPU threads of torch.
+    memory_gb
+        Memory for images; a larger corpus is read shard by shard in every epoch.
+    map_weight
+        Weight of learning where particles and contacts lie; 0 leaves that out.
+    overwrite
+        Start anew although the folder holds a run.
+    """
+    from learn.config import TrainingConfig
+    from learn.training import train as train_estimator
+    from simulate.corpus.reader import Corpus
+
+    options: dict[str, Any] = {
+        "targets": tuple(target) if target else None,
+        "epochs": epochs,
+        "minutes": minutes,
+        "network": network,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "gain": gain,
+        "init": None if init is None else str(init),
+        "seed": seed,
+        "device": device,
+        "precision": precision,
+        "threads": threads,
+        "memory_gb": memory_gb,
+        "map_weight": map_weight,
+    }
+    given = {key: value for key, value in options.items() if value is not None}
+    config = validated(TrainingConfig, given)
+    train_estimator(Corpus.open(corpus), out, config, resume=not overwrite, tell=print)
+    print(f"model: {out}")
+
+
+def predict(
+    model: Path,
+    images: Annotated[list[Path], Parameter(negative_iterable="")],
+    *,
+    out: Path | None = None,
+    split: Literal["train", "calibration", "validation", "test"] = "test",
+    limit: int | None = None,
+    pixel_size_nm: float | None = None,
+    dark_level: float = 0.0,
+    beam_level: float = 1.0,
+    symmetries: bool = False,
+    pictures: bool = False,
+) -> None:
+    """Estimate from images: a table on the screen, and files if asked.
+
+    Parameters
+    ----------
+    model
+        Folder of a trained model.
+    images
+        Image files (TIFF, NPY; dm3, dm4, emd, mrc with the extra io), or one corpus.
+    out
+        Folder for predictions.csv, predictions.json and pictures.
+    split
+        Split of a corpus to predict for.
+    limit
+        At most so many samples of a corpus.
+    pixel_size_nm
+        Pixel size of the image files, where they do not state it, or state it wrongly.
+    dark_level
+        Detector's level without beam, in the units of the image files.
+    beam_level
+        Detector's level with the whole beam on it; with it the image becomes a fraction of the beam.
+    symmetries
+        Average over turned and mirrored copies: slower, slightly more accurate.
+    pictures
+        Draw each image beside its estimates (needs --out).
+    """
+    from learn.estimator import Estimator
+    from learn.predictions import predict_corpus, predict_files
+    from simulate.corpus.reader import Corpus
+
+    if pictures and out is None:
+        raise UserError("--pictures needs --out, the folder to draw into")
+    estimator = Estimator.load(model)
+    if len(images) == 1 and images[0].is_dir():
+        corpus = Corpus.open(images[0])
+        found = predict_corpus(estimator, corpus, split, limit, symmetries, keep_images=pictures)
+    else:
+        found = predict_files(estimator, images, pixel_size_nm, dark_level, beam_level, symmetries)
+    print(found.table())
+    if out is not None:
+        for path in found.write(out, pictures=pictures)[:2]:
+            print(f"written: {path}")
+
+
+def report(
+    model: Path,
+    corpus: Path,
+    *,
+    out: Path,
+    also: Folders = None,
+    limit: int | None = None,
+    draws: int = 16,
+    workers: int = 1,
+    cache: Path | None = None,
+) -> None:
+    """Test a model on a corpus and write an HTML report, metrics.json and predictions.csv.
+
+    Parameters
+    ----------
+    model
+        Folder of a trained model.
+    corpus
+        Folder of the corpus; its split `test` is used.
+    out
+        Folder for the report.
+    also
+        Another model to show beside it, for example one for unknown gain; may be given several times.
+    limit
+        At most so many test samples.
+    draws
+        Aggregates redrawn for each image on the way through the model; 0 leaves that out.
+    workers
+        Processes that compute descriptors for the baselines.
+    cache
+        Folder that keeps these descriptors for the next report on the corpus.
+    """
+    from learn.error_analysis import analyse
+    from learn.report import check_writable, write_report
+    from learn.steps import Steps
+    from simulate.corpus.reader import Corpus
+
+    models = [model, *(also or [])]
+    labelled = {path.resolve().name: path for path in models}
+    if len(labelled) < len(models):
+        raise UserError("two models have folders of the same name, which the report tells them apart by")
+    check_writable(out)
+    with Steps() as steps:
+        analysis = analyse(
+            labelled,
+            Corpus.open(corpus),
+            limit=limit,
+            draws=draws,
+            workers=workers,
+            cache=cache,
+            progress=steps,
+        )
+    print(f"report: {write_report(analysis, out)}")
+
+
+def validated(kind: Any, options: dict[str, Any]) -> Any:
+    """A configuration of options; UserError, one line, for a value that it refuses."""
+    from pydantic import ValidationError
+
+    try:
+        return kind.model_validate(options)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "--" + "-".join(str(first["loc"][0]).split("_")) if first["loc"] else "options"
+        raise UserError(f"{name} = {first['input']}: {first['msg']}") from None

@@ -1,0 +1,261 @@
+"""The estimator: a network, its targets, and what calibration learnt about its uncertainty.
+
+A saved estimator is two files. `model.safetensors` holds numbers, `model.json` says what they mean; loading
+them runs nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from learn.config import EstimatorConfig
+from learn.files import write_text
+from learn.intervals import LEVEL
+from learn.networks import Network, Output, build_network
+from learn.targets import TargetSet
+from learn.unlike import Familiarity
+from stochgeom.errors import UserError
+
+MODEL_FORMAT = 1
+WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Estimates of n images for t targets, in natural units.
+
+    value, sd, lower, upper: (n, t); lower and upper bound the calibrated 90 % interval. unlike: (n,) bool,
+    True where the image is unlike the training data. z and z_sd (n, t): the same estimates on the
+    standardised scale.
+    """
+
+    value: Array
+    sd: Array
+    lower: Array
+    upper: Array
+    unlike: NDArray[np.bool_]
+    distance: Array
+    names: tuple[str, ...]
+    units: tuple[str, ...]
+    z: Array
+    z_sd: Array
+
+
+@dataclass
+class Estimator:
+    """A network with all that its predictions need; `factors` (t,) scale the stated sd to 90 % intervals."""
+
+    config: EstimatorConfig
+    targets: TargetSet
+    network: Network
+    factors: Array | None = None
+    familiarity: Familiarity | None = None
+    about: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def new(cls, config: EstimatorConfig, targets: TargetSet, seed: int = 0, **about: Any) -> Estimator:
+        """An untrained estimator; its first weights depend on `seed` alone."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            network = build_network(config)
+        return cls(config, targets, network, about=dict(about))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the targets."""
+        return self.targets.names
+
+    def predict(
+        self,
+        images: NDArray[np.floating],
+        pixel_size_nm: NDArray[np.floating] | float,
+        symmetries: bool = False,
+        batch_size: int = 64,
+    ) -> Prediction:
+        """Estimates for images (n, channel, y, x) as recorded, with pixel sizes (n,) or one for all, in nm.
+
+        `symmetries` averages over the 8 symmetries of the square (4 for other rectangles): eight times the
+        work for a slightly smaller error. Intervals are symmetric on the transformed scale; without
+        calibration they assume Gaussian errors. UserError for images of another shape, not finite values, or
+        impossible pixel sizes.
+        """
+        images, log_pixel = self._checked(images, pixel_size_nm)
+        parts = [
+            self._standardised(
+                images[start : start + batch_size], log_pixel[start : start + batch_size], symmetries
+            )
+            for start in range(0, len(images), batch_size)
+        ]
+        z, z_sd, features = (np.concatenate(column) for column in zip(*parts, strict=True))
+        factors = np.full(len(self.targets), 1.6448536269514722) if self.factors is None else self.factors
+        half = np.where(np.isfinite(factors), factors, np.finfo(np.float32).max) * z_sd
+        distance = (
+            np.full(len(z), np.nan) if self.familiarity is None else self.familiarity.distance(features)
+        )
+        unlike = np.zeros(len(z), bool) if self.familiarity is None else distance > self.familiarity.threshold
+        return Prediction(
+            value=self.targets.decode(z),
+            sd=self.targets.decode_sd(z, z_sd),
+            lower=self.targets.decode(z - half),
+            upper=self.targets.decode(z + half),
+            unlike=unlike,
+            distance=distance,
+            names=self.targets.names,
+            units=self.targets.units,
+            z=z,
+            z_sd=z_sd,
+        )
+
+    def _checked(
+        self, images: NDArray[np.floating], pixel_size_nm: NDArray[np.floating] | float
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        images = np.asarray(images, np.float32)
+        expected = (self.config.channels, *self.config.shape)
+        if images.ndim != 4 or images.shape[1:] != expected or len(images) == 0:
+            raise UserError(
+                f"images have shape {images.shape}; this model accepts (n, {', '.join(map(str, expected))})"
+            )
+        if not np.isfinite(images).all():
+            raise UserError("the image has values that are not finite; accepted: finite intensities only")
+        pixel = np.broadcast_to(np.asarray(pixel_size_nm, np.float64), (len(images),))
+        if not (np.isfinite(pixel).all() and (pixel > 0).all()):
+            raise UserError(f"pixel size {pixel.min():g} nm is impossible; accepted: above zero")
+        return images, np.log(pixel).astype(np.float32)
+
+    def _standardised(
+        self, images: NDArray[np.float32], log_pixel: NDArray[np.float32], symmetries: bool
+    ) -> tuple[Array, Array, Array]:
+        """Mean, sd and features (n, ...) on the standardised scale, averaged over symmetries if asked."""
+        device = next(self.network.parameters()).device
+        outputs = [
+            self.output(
+                torch.from_numpy(np.ascontiguousarray(view)).to(device),
+                torch.from_numpy(log_pixel).to(device),
+            )
+            for view in (_symmetric_views(images) if symmetries else [images])
+        ]
+
+        def average(values: Iterable[torch.Tensor]) -> Array:
+            return torch.stack(list(values)).mean(0).double().cpu().numpy()
+
+        z = average(output.mean for output in outputs)
+        sd = average(torch.exp(0.5 * output.log_variance) for output in outputs)
+        return z, sd, outputs[0].features.double().cpu().numpy()
+
+    def output(self, images: torch.Tensor, log_pixel: torch.Tensor) -> Output:
+        """Raw output of the network in evaluation mode, full precision, without gradients."""
+        self.network.eval()
+        with torch.inference_mode():
+            return self.network(images, log_pixel)
+
+    def save(self, folder: str | Path) -> None:
+        """Write model.safetensors and model.json into `folder`, which is made if needed."""
+        folder = Path(folder)
+        tensors = {f"network.{name}": value.contiguous() for name, value in self.network.state_dict().items()}
+        if self.familiarity is not None:
+            tensors |= {f"familiarity.{k}": torch.from_numpy(v) for k, v in self.familiarity.arrays().items()}
+        description = {
+            "format": "heterostem estimator",
+            "format_version": MODEL_FORMAT,
+            "config": self.config.model_dump(mode="json"),
+            "targets": self.targets.to_json(),
+            "interval_level": LEVEL,
+            "interval_factors": None if self.factors is None else [_plain(value) for value in self.factors],
+            "unlike_threshold": None if self.familiarity is None else self.familiarity.threshold,
+            "about": self.about,
+            "versions": {name: metadata.version(name) for name in ("heterostem", "torch", "numpy")},
+        }
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            # The description goes first and comes last: a folder with model.json is a whole model.
+            (folder / DESCRIPTION).unlink(missing_ok=True)
+            part = folder / f"{WEIGHTS}.part"
+            save_file(tensors, part)
+            part.replace(folder / WEIGHTS)
+            write_text(folder / DESCRIPTION, json.dumps(description, indent=1, allow_nan=False) + "\n")
+        except (OSError, SafetensorError) as error:
+            raise UserError(f"the model cannot be written to {folder}: {error}") from error
+
+    @classmethod
+    def load(cls, path: str | Path) -> Estimator:
+        """The estimator in a folder (or of a model.json in it). UserError, one line, if it is not usable."""
+        folder = Path(path).parent if Path(path).name in (DESCRIPTION, WEIGHTS) else Path(path)
+        description = _description(folder)
+        try:
+            config = EstimatorConfig.model_validate(description["config"])
+            targets = TargetSet.from_json(description["targets"])
+            factors = description["interval_factors"]
+            tensors = load_file(folder / WEIGHTS)
+            estimator = cls.new(config, targets, **description["about"])
+            weights = {k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")}
+            estimator.network.load_state_dict(weights)
+            if factors is not None:
+                estimator.factors = np.array(
+                    [math.inf if value is None else float(value) for value in factors]
+                )
+            if description["unlike_threshold"] is not None:
+                prefix = "familiarity."
+                arrays = {
+                    k.removeprefix(prefix): v.numpy() for k, v in tensors.items() if k.startswith(prefix)
+                }
+                estimator.familiarity = Familiarity(
+                    **arrays, threshold=float(description["unlike_threshold"])
+                )
+        except (
+            KeyError,
+            TypeError,
+            ValueError,
+            RuntimeError,
+            OSError,
+            ValidationError,
+            SafetensorError,
+        ) as error:
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            raise UserError(f"model {folder} is damaged or not whole: {reason}") from error
+        estimator.network.eval()
+        return estimator
+
+
+def _description(folder: Path) -> dict[str, Any]:
+    path = folder / DESCRIPTION
+    try:
+        description = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"no model at {folder}: {DESCRIPTION} is missing") from error
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read: {error}") from error
+    if not isinstance(description, dict) or description.get("format") != "heterostem estimator":
+        raise UserError(f"{path} does not describe a heterostem estimator")
+    if description.get("format_version") != MODEL_FORMAT:
+        found = description.get("format_version")
+        raise UserError(
+            f"{path} is of format version {found}; this version of heterostem reads {MODEL_FORMAT}"
+        )
+    return description
+
+
+def _plain(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _symmetric_views(images: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+    """The images under each symmetry that keeps their shape."""
+    for transpose in (False, True) if images.shape[2] == images.shape[3] else (False,):
+        turned = images.swapaxes(2, 3) if transpose else images
+        for y in (1, -1):
+            for x in (1, -1):
+                yield turned[:, :, ::y, ::x]

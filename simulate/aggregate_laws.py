@@ -1,0 +1,142 @@
+"""The `[aggregate]` table of a recipe: a law for every parameter of the stochastic model.
+
+Stage 0 of a sample draws one vector of uniforms; `AggregateLaws.slots` says which number feeds which key. A
+key has its slot whether it holds a law or a number, so replacing one law by a number leaves every other draw
+as it was.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from simulate.laws import Law, Number, Strict, bounds, integer_at, value_at
+from stochgeom.parameters import AggregateParameters, Name
+
+_SCALARS = ("fractal_dimension", "fractal_prefactor", "hetero_affinity", "overlap", "mean_cluster_size")
+
+
+def _text_or_law(value: Any) -> str:
+    return "text" if isinstance(value, str) else "law"
+
+
+class SpeciesLaws(Strict):
+    """One species: its number fraction, radius law and cluster size, each a number or a law."""
+
+    name: Name
+    fraction: Annotated[
+        Annotated[Literal["remainder"], Tag("text")] | Annotated[Number, Tag("law")],
+        Discriminator(_text_or_law),
+    ]
+    radii: dict[
+        str,
+        Annotated[Annotated[str, Tag("text")] | Annotated[Number, Tag("law")], Discriminator(_text_or_law)],
+    ]
+    mean_cluster_size: Number | None = None
+    phases: dict[str, float] = Field(default_factory=dict)
+
+    @property
+    def radius_keys(self) -> list[str]:
+        """Keys of the radius law that hold numbers, in alphabetical order."""
+        return sorted(key for key, value in self.radii.items() if not isinstance(value, str))
+
+
+class AggregateLaws(Strict):
+    """Laws for everything that `AggregateParameters` asks for.
+
+    `mean_cluster_size` is shared by the species that state none of their own.
+    """
+
+    n_particles: Number = 29
+    fractal_dimension: Number = 1.8
+    fractal_prefactor: Number = 1.3
+    hetero_affinity: Number = 0.0
+    overlap: Number = 0.0
+    mean_cluster_size: Number = 1.0
+    kernel: str = "tunable"
+    pose: str = "random"
+    species: tuple[SpeciesLaws, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _whole(self) -> AggregateLaws:
+        if isinstance(self.n_particles, float) and not self.n_particles.is_integer():
+            raise ValueError(f"n_particles = {self.n_particles:g} should be a whole number")
+        if bounds(self.n_particles)[0] < 1:
+            raise ValueError(f"n_particles = {bounds(self.n_particles)[0]:g} should be at least 1")
+        names = [species.name for species in self.species]
+        if len(set(names)) < len(names):
+            raise ValueError(f"two species are called {max(names, key=names.count)!r}")
+        self._check_fractions()
+        return self
+
+    def _check_fractions(self) -> None:
+        stated = [species.fraction for species in self.species if species.fraction != "remainder"]
+        rest = len(self.species) - len(stated)
+        if rest > 1:
+            raise ValueError('only one species may have fraction = "remainder"')
+        low = sum(bounds(fraction)[0] for fraction in stated)  # type: ignore[arg-type]
+        high = sum(bounds(fraction)[1] for fraction in stated)  # type: ignore[arg-type]
+        if rest and high > 1 + 1e-9:
+            raise ValueError(
+                f"the species' fractions sum to as much as {high:g}; they should leave a remainder"
+            )
+        if not rest and (abs(low - 1) > 1e-9 or abs(high - 1) > 1e-9):
+            total = f"{low:g}" if low == high else f"{low:g} to {high:g}"
+            raise ValueError(
+                f"the species' fractions sum to {total}; they should sum to 1 "
+                '(one species may have fraction = "remainder")'
+            )
+
+    @property
+    def slots(self) -> list[tuple[str, float | Law]]:
+        """Key and number or law of each uniform of stage 0, in the order in which they are consumed."""
+        slots: list[tuple[str, Any]] = [("n_particles", self.n_particles)]
+        slots += [(name, getattr(self, name)) for name in _SCALARS]
+        for species in self.species:
+            slots.append((f"species.{species.name}.fraction", species.fraction))
+            slots += [
+                (f"species.{species.name}.radii.{key}", species.radii[key]) for key in species.radius_keys
+            ]
+            slots.append((f"species.{species.name}.mean_cluster_size", species.mean_cluster_size))
+        return [(key, 0.0 if value is None or value == "remainder" else value) for key, value in slots]
+
+    def at(self, uniforms: NDArray[np.float64]) -> dict[str, Any]:
+        """Keyword arguments of `AggregateParameters` at a vector of uniforms, one for each slot."""
+        u = dict(zip((key for key, _ in self.slots), np.asarray(uniforms, float).tolist(), strict=True))
+        values: dict[str, Any] = {name: value_at(getattr(self, name), u[name]) for name in _SCALARS}
+        shared = values.pop("mean_cluster_size")
+        values["n_particles"] = integer_at(self.n_particles, u["n_particles"])
+        values["species"] = [self._species_at(species, u, shared) for species in self.species]
+        rest = 1.0 - sum(one["fraction"] for one in values["species"] if one["fraction"] is not None)
+        for one in values["species"]:
+            one["fraction"] = max(rest, 0.0) if one["fraction"] is None else one["fraction"]
+        return {**values, "kernel": self.kernel, "pose": self.pose}
+
+    @staticmethod
+    def _species_at(species: SpeciesLaws, u: dict[str, float], shared: float) -> dict[str, Any]:
+        prefix = f"species.{species.name}."
+        radii: dict[str, Any] = dict(species.radii)
+        for key in species.radius_keys:
+            radii[key] = value_at(species.radii[key], u[f"{prefix}radii.{key}"])  # type: ignore[arg-type]
+        own = species.mean_cluster_size
+        return {
+            "name": species.name,
+            "fraction": None
+            if isinstance(species.fraction, str)
+            else value_at(species.fraction, u[f"{prefix}fraction"]),
+            "radii": radii,
+            "mean_cluster_size": shared if own is None else value_at(own, u[f"{prefix}mean_cluster_size"]),
+            "phases": dict(species.phases),
+        }
+
+    def parameters(self, uniforms: NDArray[np.float64]) -> AggregateParameters:
+        """Parameters of one aggregate at a vector of uniforms (slot,) in [0, 1)."""
+        return AggregateParameters.model_validate(self.at(uniforms))
+
+    @property
+    def largest_n(self) -> int:
+        """The largest number of particles that a sample can have."""
+        return int(bounds(self.n_particles)[1])

@@ -1,0 +1,207 @@
+"""Commands: generate, info, verify, calibrate."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stochgeom.errors import UserError
+
+if TYPE_CHECKING:
+    import cyclopts
+
+    from simulate.calibration import CalibrationSettings
+
+
+def register(app: cyclopts.App) -> None:
+    """Add this package's commands to the application."""
+    app.command(generate)
+    app.command(info)
+    app.command(verify)
+    app.command(calibrate)
+
+
+def generate(
+    recipe: str,
+    *,
+    out: Path,
+    samples: int | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    scheduler_file: Path | None = None,
+    part: str | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Make a corpus, or finish one that was begun.
+
+    Parameters
+    ----------
+    recipe
+        A recipe file (TOML), or the name of a shipped one: demo, reference, multislice-small, tio2-wo3.
+    out
+        Folder of the corpus. Running again finishes what is missing and changes nothing that is finished.
+    samples
+        Number of samples, instead of the recipe's. Sample i is the same whatever the number.
+    workers
+        Worker processes on this machine. Default: one for each processor.
+    scheduler
+        Address of a Dask scheduler that runs already. Its workers must see OUT.
+    scheduler_file
+        File of a Dask scheduler that runs already.
+    part
+        K/N: make every N-th shard from the K-th on, without Dask; for job arrays.
+    overwrite
+        Replace the corpus that is there.
+    """
+    from simulate import generate as making
+    from simulate.recipe import Recipe
+
+    chosen = None if part is None else parse_part(part)
+    if workers is None and chosen is None and scheduler is None and scheduler_file is None:
+        workers = processors()
+    made = making.generate(
+        Recipe.load(recipe),
+        out,
+        samples=samples,
+        workers=workers,
+        scheduler=scheduler,
+        scheduler_file=scheduler_file,
+        part=chosen,
+        overwrite=overwrite,
+    )
+    left = len(making.missing_tasks(made))
+    print(f"{made}: complete" if not left else f"{made}: {left} tasks left to other parts")
+
+
+def parse_part(text: str) -> tuple[int, int]:
+    """`K/N` as two numbers. UserError if it is not that."""
+    pieces = text.split("/")
+    if len(pieces) != 2 or not all(piece.isdigit() for piece in pieces):
+        raise UserError(f"--part {text}: should be K/N, for example 3/16")
+    return int(pieces[0]), int(pieces[1])
+
+
+def info(path: Path, *, picture: Path | None = None) -> None:
+    """Show what a corpus holds: size, splits, laws, engine, distance from multislice.
+
+    Parameters
+    ----------
+    path
+        Folder of the corpus.
+    picture
+        Also write a contact sheet of some of its images to this PNG file.
+    """
+    from simulate.corpus.card import overview
+    from simulate.corpus.reader import Corpus
+
+    corpus = Corpus.open(path)
+    print(overview(corpus))
+    if picture is not None:
+        from simulate.pictures import contact_sheet
+
+        print(f"contact sheet: {contact_sheet(corpus, picture)}")
+
+
+def verify(path: Path, *, recompute: int = 3, seed: int | None = None) -> None:
+    """Check that a corpus is complete, in range and consistent, and recompute some samples.
+
+    Exit code 0: all is well; 1: something is wrong, each thing on a line.
+
+    Parameters
+    ----------
+    path
+        Folder of the corpus.
+    recompute
+        Random samples to make again and compare: bit by bit where processor and versions are those that made
+        the corpus, within 1e-4 elsewhere.
+    seed
+        Chooses the same samples every time.
+    """
+    from simulate.corpus.reader import Corpus
+    from simulate.corpus.verify import made_alike
+    from simulate.corpus.verify import verify as check
+
+    corpus = Corpus.open(path)
+    found = check(corpus, recompute=recompute, seed=seed)
+    for problem in found.problems:
+        print(problem)
+    if not found.ok:
+        raise UserError(
+            f"{path}: {len(found.problems)} problem{'s' if len(found.problems) > 1 else ''} found"
+        )
+    how = "bit by bit" if made_alike(corpus) else f"within {found.largest_difference:.1g}"
+    again = f"; samples {', '.join(map(str, found.recomputed))} recomputed {how}" if found.recomputed else ""
+    print(f"{path}: {found.finished} of {found.samples} samples, all in order{again}")
+
+
+def calibrate(
+    *,
+    out: Path,
+    recipe: str | None = None,
+    material: list[str] | None = None,
+    directions: int = 64,
+    probes: int = 8,
+    seed: int = 1,
+    workers: int | None = None,
+) -> None:
+    """Make a response table by multislice: intensity against thickness for random beam directions.
+
+    It can be stopped and run again. Point engine.table of a recipe at the file.
+
+    Parameters
+    ----------
+    out
+        The table, an .npz file. Parts are kept in OUT.parts until it is finished, and may be removed then.
+    recipe
+        Take materials and microscope from this recipe (file or shipped name).
+    material
+        Shipped materials instead: anatase, rutile, gamma-WO3. Repeat the option for several.
+    directions
+        Random beam directions for each material.
+    probes
+        Probe positions for each direction.
+    seed
+        Seed of directions, positions and displacements.
+    workers
+        Processes. Default: one for each processor.
+    """
+    from simulate.calibration import calibrate as make_table
+
+    settings = calibration_settings(recipe, material, directions=directions, probes=probes, seed=seed)
+    command = f"heterostem calibrate --directions {directions} --probes {probes} --seed {seed}"
+    command += "".join(f" --material {name}" for name in material or ())
+    command += "" if recipe is None else f" --recipe {Path(recipe).name}"
+    print(make_table(settings, out, workers=workers or processors(), command=command))
+
+
+def calibration_settings(
+    recipe: str | None, material: list[str] | None, **numbers: int
+) -> CalibrationSettings:
+    """Settings of a calibration for a recipe's phases and microscope, or for shipped materials."""
+    from pydantic import ValidationError
+
+    from simulate.calibration import CalibrationSettings
+    from simulate.realise import material_of
+    from simulate.recipe import Recipe
+    from simulate.recipe_errors import one_line
+
+    chosen: dict[str, Any] = dict(numbers)
+    if recipe is not None and material:
+        raise UserError("give either --recipe or --material, not both")
+    if recipe is not None:
+        # The table that the recipe names may be the very one that is to be made.
+        loaded = Recipe.load(recipe, with_table=False)
+        chosen["materials"] = tuple(material_of(loaded, name) for name in loaded.phase_names)
+        chosen["microscope"] = loaded.microscope
+    elif material:
+        chosen["materials"] = tuple(material)
+    try:
+        return CalibrationSettings(**chosen)
+    except ValidationError as error:
+        raise UserError(one_line(error, CalibrationSettings, chosen)) from None
+
+
+def processors() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

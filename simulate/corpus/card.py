@@ -1,0 +1,267 @@
+"""What lies beside a corpus for its readers: a dataset card, ML Croissant metadata, and provenance."""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from simulate.corpus import layout
+from simulate.laws import describe_law
+from simulate.recipe import SPLITS, ResponseSettings
+
+if TYPE_CHECKING:
+    from simulate.corpus.reader import Corpus
+
+
+def write_card(corpus: Corpus, started: datetime) -> None:
+    """Write README.md, croissant.json and provenance.json beside a finished corpus."""
+    folder = corpus.path.parent
+    (folder / "README.md").write_text(card(corpus), encoding="utf-8")
+    _write_json(folder / "croissant.json", croissant(corpus))
+    _write_json(folder / "provenance.json", provenance(corpus, started))
+
+
+def _write_json(path: Path, data: dict[str, Any]) -> None:
+    path.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def card(corpus: Corpus) -> str:
+    """Dataset card in Markdown: what it is, the sampling law of every parameter, engine, layout, splits."""
+    recipe = corpus.recipe
+    sections = [
+        f"# {recipe.name}\n\n{recipe.description.strip()}".rstrip(),
+        _table(("fact", "value"), fact_rows(corpus)),
+        "## Sampling laws\n\n" + _table(("parameter", "law"), law_rows(corpus)),
+        "## Image formation\n\n" + _image_formation(corpus),
+        *_validation_section(corpus),
+        "## Realism, applied on reading\n\n"
+        + _table(("quantity", "law"), [(k, describe_law(v)) for k, v in recipe.realism.laws.items()]),
+        "## Layout\n\n" + _table(("array", "shape", "type", "unit", "meaning"), _array_rows(corpus)),
+        f"Columns of `parameters`: {', '.join(f'`{name}`' for name in corpus.parameter_names)}.\n\n"
+        f"Columns of `descriptors`: {', '.join(f'`{name}`' for name in corpus.descriptor_names)}.\n\n"
+        f"Columns of `particles`: {', '.join(f'`{name}`' for name in layout.PARTICLE_COLUMNS)}.",
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _validation_section(corpus: Corpus) -> list[str]:
+    rows = validation_rows(corpus)
+    return ["## Distance from the reference\n\n" + _table(("channel", "figures"), rows)] if rows else []
+
+
+def overview(corpus: Corpus) -> str:
+    """What `heterostem info` prints: facts, laws, image formation, distance from the reference, as aligned
+    text.
+    """
+    done = corpus.finished
+    blocks = [
+        [
+            ("corpus", f"{corpus.recipe.name}, {int(done.sum())} of {len(done)} shards finished"),
+            *fact_rows(corpus),
+        ],
+        law_rows(corpus),
+        [("image formation", _image_formation(corpus))],
+        validation_rows(corpus),
+    ]
+    width = max(len(name) for block in blocks for name, _ in block)
+    return "\n\n".join(
+        "\n".join(f"{name:<{width}}  {value}" for name, value in block) for block in blocks if block
+    )
+
+
+def validation_rows(corpus: Corpus) -> list[tuple[str, str]]:
+    """How far the response images are from the reference probes, one row for each channel."""
+    columns = corpus.validation
+    if columns is None:
+        return []
+    from simulate.validation import summarise
+
+    rows = []
+    for channel, name in enumerate(corpus.channel_names):
+        s = summarise(columns, channel)
+        rows.append(
+            (
+                f"against multislice, {name}",
+                f"{s['probes']:.0f} probes, {s['places']:.0f} places, {s['aggregates']:.0f} aggregates: "
+                f"ratio {s['ratio']:.3f} ± {s['ratio_standard_error']:.3f}, RMSE/sd {s['rmse_over_sd']:.3f}, "
+                f"1 - R2 {s['unexplained']:.3f} ({s['unexplained_corrected']:.3f} without its scatter)",
+            )
+        )
+    return rows
+
+
+def fact_rows(corpus: Corpus) -> list[tuple[str, str]]:
+    """Facts about a corpus, by name."""
+    recipe = corpus.recipe
+    codes = corpus.split[:]
+    splits = ", ".join(f"{np.count_nonzero(codes == code)} {name}" for code, name in enumerate(SPLITS))
+    ny, nx = recipe.field.shape
+    return [
+        ("samples", f"{len(corpus)} ({splits})"),
+        ("images", f"{ny} x {nx} pixels (y, x), channels: {', '.join(corpus.channel_names)}"),
+        ("pixel size", _spread(corpus.pixel_size[:], "nm")),
+        ("particles", _spread(corpus.n_particles[:], "")),
+        (
+            "drawn again",
+            f"{100 * redrawn_share(corpus):.1f} % of the parameter draws were infeasible and replaced",
+        ),
+        ("cropped", f"{int(np.sum(corpus.array('truth/cropped')[:] == 1))} samples leave the field"),
+        ("seed", str(recipe.seed)),
+        ("recipe hash", recipe.hash),
+    ]
+
+
+def redrawn_share(corpus: Corpus) -> float:
+    """Share of all parameter draws that were infeasible, over the finished samples."""
+    draws = np.asarray(corpus.draws[:], float)[corpus.indices()]
+    return float(1 - len(draws) / draws.sum()) if len(draws) else 0.0
+
+
+def _spread(values: Any, unit: str) -> str:
+    low, middle, high = np.nanquantile(np.asarray(values, float), (0, 0.5, 1))
+    return f"{low:.4g} to {high:.4g}, median {middle:.4g} {unit}".rstrip()
+
+
+def law_rows(corpus: Corpus) -> list[tuple[str, str]]:
+    """Parameter and law, in words, for every parameter of the recipe's aggregates and field."""
+    recipe = corpus.recipe
+    laws = recipe.aggregate
+    names = (
+        "n_particles",
+        "fractal_dimension",
+        "fractal_prefactor",
+        "hetero_affinity",
+        "overlap",
+        "mean_cluster_size",
+    )
+    rows = [(name, describe_law(getattr(laws, name))) for name in names]
+    for species in laws.species:
+        fraction = species.fraction
+        rows.append(
+            (
+                f"{species.name}: number fraction",
+                fraction if isinstance(fraction, str) else describe_law(fraction),
+            )
+        )
+        radii = ", ".join(
+            f"{key} {value if isinstance(value, str) else describe_law(value)}"
+            for key, value in species.radii.items()
+        )
+        rows.append((f"{species.name}: radii", radii))
+        if species.mean_cluster_size is not None:
+            rows.append((f"{species.name}: mean cluster size", describe_law(species.mean_cluster_size)))
+        if species.phases:
+            rows.append(
+                (f"{species.name}: phases", ", ".join(f"{k} {v:g}" for k, v in species.phases.items()))
+            )
+    rows += [("kernel", laws.kernel), ("pose", laws.pose)]
+    for name in ("pixel_size_nm", "fit"):
+        number = getattr(recipe.field, name)
+        if number is not None:
+            rows.append((f"field {name}", describe_law(number)))
+    return rows
+
+
+def _image_formation(corpus: Corpus) -> str:
+    recipe, scope = corpus.recipe, corpus.recipe.microscope
+    engine = recipe.engine
+    if isinstance(engine, ResponseSettings):
+        source = (
+            f"table `{engine.table}`"
+            if engine.table
+            else f"coefficients per µm {engine.coefficients_per_um}, "
+            f"lognormal particle-to-particle jitter {100 * engine.jitter:g} %"
+        )
+        text = f"Engine `response`: {source}; each pixel is the mean of {engine.oversampling}² points."
+    else:
+        settings = ", ".join(f"{key} {value}" for key, value in engine.model_dump(exclude={"name"}).items())
+        text = f"Engine `multislice` (abTEM): {settings}."
+    return (
+        f"{text} Images are fractions of the incident beam at {scope.energy_ev / 1e3:g} kV, convergence "
+        f"{scope.convergence_mrad:g} mrad, focus {scope.focus_nm:g} nm. Clean images are stored."
+    )
+
+
+def _array_rows(corpus: Corpus) -> list[tuple[str, ...]]:
+    specs = layout.sample_arrays(corpus.recipe, len(corpus)) + layout.validation_arrays(corpus.recipe)
+    return [(f"`{s.name}`", f"{s.shape}", s.dtype, s.unit or "by column", s.meaning) for s in specs]
+
+
+def _table(head: tuple[str, ...], rows: Any) -> str:
+    lines = [" | ".join(head), " | ".join("---" for _ in head), *(" | ".join(row) for row in rows)]
+    return "\n".join(f"| {line} |" for line in lines)
+
+
+def croissant(corpus: Corpus) -> dict[str, Any]:
+    """ML Croissant 1.0 description (JSON-LD) of the corpus."""
+    recipe = corpus.recipe
+    store = {
+        "@type": "cr:FileSet",
+        "@id": "store",
+        "name": "store",
+        "description": "Zarr v3 store",
+        "encodingFormat": "application/x-zarr",
+        "includes": f"{layout.STORE}/**",
+    }
+    fields = [
+        {
+            "@type": "cr:Field",
+            "@id": f"samples/{spec.name}",
+            "name": f"samples/{spec.name}",
+            "description": f"{spec.meaning}; axes {', '.join(spec.axes)}; unit {spec.unit or 'by column'}",
+            "dataType": "sc:Float" if spec.dtype.startswith("float") else "sc:Integer",
+            "source": {"fileSet": {"@id": "store"}, "extract": {"fileProperty": "content"}},
+        }
+        for spec in layout.sample_arrays(recipe, len(corpus))
+    ]
+    return {
+        "@context": _CONTEXT,
+        "@type": "sc:Dataset",
+        "conformsTo": "http://mlcommons.org/croissant/1.0",
+        "name": recipe.name,
+        "description": recipe.description.strip()
+        or f"Synthetic STEM images of hetero-aggregates, recipe {recipe.name}",
+        "version": f"{layout.SCHEMA_VERSION}.0.0",
+        "identifier": recipe.hash,
+        "distribution": [store],
+        "recordSet": [{"@type": "cr:RecordSet", "@id": "samples", "name": "samples", "field": fields}],
+    }
+
+
+_CONTEXT = {
+    "@language": "en",
+    "@vocab": "https://schema.org/",
+    "sc": "https://schema.org/",
+    "cr": "http://mlcommons.org/croissant/",
+    "dct": "http://purl.org/dc/terms/",
+    "conformsTo": "dct:conformsTo",
+    "recordSet": "cr:recordSet",
+    "field": "cr:field",
+    "fileSet": "cr:fileSet",
+    "includes": "cr:includes",
+    "extract": "cr:extract",
+    "fileProperty": "cr:fileProperty",
+    "source": "cr:source",
+    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+}
+
+
+def provenance(corpus: Corpus, started: datetime) -> dict[str, Any]:
+    """Who made the corpus with what, and when; no path of any machine."""
+    return {
+        "recipe": corpus.recipe.name,
+        "recipe_hash": corpus.attributes["recipe_hash"],
+        "command": f"heterostem generate {corpus.recipe.name} --samples {len(corpus)}",
+        "python": sys.version.split()[0],
+        "versions": corpus.attributes["versions"],
+        "processor": corpus.attributes["processor"],
+        "system": platform.system(),
+        "started": started.isoformat(timespec="seconds"),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }

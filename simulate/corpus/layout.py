@@ -1,0 +1,218 @@
+"""Names, shapes and codecs of a corpus on disk; the one place that knows them.
+
+`OUT/corpus.zarr` is a Zarr v3 group. Every per-sample array shares the shard borders of `images`: shard k
+holds the samples k S to (k + 1) S, with S = `samples_per_shard` of the recipe. `status[k]` is 1 once shard k
+is complete.
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import zarr
+from zarr.codecs import BytesCodec, Crc32cCodec, ZstdCodec
+
+from stochgeom.errors import UserError
+
+if TYPE_CHECKING:
+    from simulate.recipe import Recipe
+
+SCHEMA_VERSION = 1
+STORE = "corpus.zarr"
+TABLE = "response.npz"
+"""Copy of the response table, kept beside the store so that the corpus can be verified anywhere."""
+
+PARTICLE_COLUMNS = (
+    "x_nm",
+    "y_nm",
+    "z_nm",
+    "radius_nm",
+    "species",
+    "cluster",
+    "phase",
+    "qx",
+    "qy",
+    "qz",
+    "qw",
+)
+VALIDATION_COLUMNS = ("sample", "y", "x", "place")
+NAN = float("nan")
+
+
+@dataclass(frozen=True)
+class ArraySpec:
+    """One array: its name, shape, type and axes; `shard` samples (or rows) lie in one file, `chunk` in one
+    chunk.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    axes: tuple[str, ...]
+    chunk: int
+    shard: int
+    fill: float
+    unit: str
+    meaning: str
+
+    def create(self, group: zarr.Group) -> zarr.Array:
+        """Make the array in `group`, filled with nothing yet."""
+        inner = (self.chunk, *self.shape[1:])
+        whole = (self.shard, *self.shape[1:])
+        return group.create_array(
+            self.name,
+            shape=self.shape,
+            dtype=self.dtype,
+            chunks=inner,
+            shards=None if inner == whole else whole,
+            serializer=BytesCodec(endian=None if np.dtype(self.dtype).itemsize == 1 else "little"),
+            compressors=[ZstdCodec(level=3, checksum=False), Crc32cCodec()],
+            fill_value=self.fill,
+            dimension_names=self.axes,
+            attributes={"unit": self.unit, "meaning": self.meaning},
+            # A shard that vanished must not read as valid zeros: chunks are stored whatever they hold.
+            config={"write_empty_chunks": True},
+        )
+
+
+def shard_count(samples: int, samples_per_shard: int) -> int:
+    """Number of shards that hold `samples` samples."""
+    return -(-samples // samples_per_shard)
+
+
+def shard_range(shard: int, samples: int, samples_per_shard: int) -> range:
+    """Samples of a shard."""
+    return range(shard * samples_per_shard, min((shard + 1) * samples_per_shard, samples))
+
+
+def sample_arrays(recipe: Recipe, samples: int) -> list[ArraySpec]:
+    """Every array that has one entry for each sample."""
+    n, per_shard, slots = samples, recipe.samples_per_shard, recipe.aggregate.largest_n
+    channels, (ny, nx) = len(recipe.channel_names), recipe.field.shape
+
+    def spec(name: str, tail: dict[str, int], dtype: str, fill: float, unit: str, meaning: str) -> ArraySpec:
+        chunk = 1 if name == "images" else per_shard
+        return ArraySpec(
+            name, (n, *tail.values()), dtype, ("sample", *tail), chunk, per_shard, fill, unit, meaning
+        )
+
+    image = {"channel": channels, "y": ny, "x": nx}
+    table = {"slot": slots, "column": len(PARTICLE_COLUMNS)}
+    return [
+        spec("images", image, "float32", NAN, "1", "fraction of the incident beam"),
+        spec(
+            "parameters", {"parameter": len(recipe.parameter_names)}, "float64", NAN, "", "asked of the model"
+        ),
+        spec(
+            "descriptors",
+            {"descriptor": len(recipe.descriptor_names)},
+            "float64",
+            NAN,
+            "",
+            "of the aggregate",
+        ),
+        spec("pixel_size", {}, "float64", NAN, "nm", "side of a pixel"),
+        spec("particles", table, "float32", NAN, "", "particles; x, y from the field's centre; NaN-padded"),
+        spec("n_particles", {}, "int32", 0, "1", "filled slots of `particles`"),
+        spec("split", {}, "uint8", 255, "1", "position in the attribute `splits`"),
+        spec("draws", {}, "uint16", 0, "1", "parameter draws until one was feasible"),
+        spec("truth/cropped", {}, "uint8", 255, "1", "1 where material leaves the field"),
+    ]
+
+
+def validation_arrays(recipe: Recipe) -> list[ArraySpec]:
+    """Arrays of the reference probes: one row for each probe, one chunk for each aggregate."""
+    settings = recipe.validation
+    if settings is None:
+        return []
+    rows = settings.aggregates * settings.places * settings.positions
+    per_task, channels = settings.places * settings.positions, len(recipe.channel_names)
+
+    def spec(name: str, tail: dict[str, int], dtype: str, fill: float, meaning: str) -> ArraySpec:
+        axes = ("probe", *tail)
+        return ArraySpec(
+            f"validation/{name}", (rows, *tail.values()), dtype, axes, per_task, per_task, fill, "1", meaning
+        )
+
+    channel = {"channel": channels}
+    return [
+        spec("sample", {}, "int32", -1, "sample whose aggregate is probed"),
+        spec("y", {}, "float64", NAN, "row of the probe, in pixels; pixel i covers i - 0.5 to i + 0.5"),
+        spec("x", {}, "float64", NAN, "column of the probe, in pixels"),
+        spec("place", {}, "int32", -1, "probes of one place lie in the same pixel"),
+        spec("intensity", channel, "float64", NAN, "fraction of the beam by the reference engine"),
+        spec("standard_error", channel, "float64", NAN, "of the mean over a place's probes"),
+        spec("response", channel, "float64", NAN, "fraction of the beam by the corpus' engine, same points"),
+    ]
+
+
+def status_array(name: str, count: int) -> ArraySpec:
+    """One entry and one chunk for each shard; written last."""
+    return ArraySpec(name, (count,), "uint8", ("shard",), 1, 1, 0, "1", "1 once the shard is complete")
+
+
+def attributes(recipe: Recipe, samples: int) -> dict[str, Any]:
+    """Attributes of the store: what it is, how it was made, and the name of every column."""
+    return {
+        "format": "heterostem corpus",
+        "kind": recipe.kind,
+        "schema_version": SCHEMA_VERSION,
+        "name": recipe.name,
+        "samples": samples,
+        "samples_per_shard": recipe.samples_per_shard,
+        "recipe": recipe.canonical,
+        "recipe_hash": recipe.hash,
+        "versions": versions(),
+        "processor": processor(),
+        "channel_names": list(recipe.channel_names),
+        "parameter_names": list(recipe.parameter_names),
+        "descriptor_names": list(recipe.descriptor_names),
+        "particle_columns": list(PARTICLE_COLUMNS),
+        "species_names": list(recipe.species_names),
+        "phase_names": list(recipe.phase_names),
+        "splits": ["train", "calibration", "validation", "test"],
+        "units": {name: unit_of(name) for name in (*recipe.parameter_names, *recipe.descriptor_names)},
+    }
+
+
+def unit_of(column: str) -> str:
+    """Unit of a parameter or descriptor column, told by its name: lengths carry `_nm`, the rest are
+    numbers.
+    """
+    return "nm" if "_nm" in column else "1"
+
+
+def versions() -> dict[str, str]:
+    """Versions that the bytes depend on."""
+    found = {"python": platform.python_version()}
+    for package in ("heterostem", "numpy", "scipy", "numba", "zarr", "abtem", "ase"):
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def processor() -> str:
+    """Model of the processor, for example to tell whether recomputed samples should agree bit by bit."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def store_path(out: str | Path) -> Path:
+    """The Zarr store of a corpus at `out`; `out` may also be the store itself."""
+    if re.match(r"^[a-z0-9]{2,}:/", str(out)):  # Path turns s3://x into s3:/x
+        raise UserError(f"{out}: corpora lie in folders of a file system; addresses are not accepted")
+    path = Path(out)
+    return path if path.name == STORE else path / STORE

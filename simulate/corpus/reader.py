@@ -1,0 +1,273 @@
+"""Reading corpora: NumPy arrays, no Dask, nothing executed from the files.
+
+A corpus that is still being made can be read; `indices` lists finished samples only. Damage (a truncated
+shard, a checksum that does not fit, a missing file) is a UserError that names the array and the shard.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.random import SeedSequence, default_rng
+from numpy.typing import NDArray
+from zarr.storage import LocalStore
+
+from simulate.corpus import layout
+from simulate.corpus.writer import read_attributes
+from simulate.realism import Realism, apply_realism
+from simulate.recipe import SPLITS, Recipe
+from stochgeom.aggregate import HeteroAggregate
+from stochgeom.errors import UserError
+from stochgeom.projection import Field
+
+REALISM_STAGE = 4
+
+
+class CheckedArray:
+    """A Zarr array that reports damage as one line. Indexing gives NumPy arrays; attributes are the Zarr
+    array's.
+    """
+
+    def __init__(self, array: zarr.Array, per_shard: int, where: Path) -> None:
+        self._array, self._per_shard, self._where = array, per_shard, where
+
+    def __getitem__(self, selection: Any) -> Any:
+        try:
+            return self._array[selection]
+        except (IndexError, TypeError):
+            raise
+        except Exception as error:
+            raise UserError(self._damage(selection, error)) from error
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # not yet there while an object is being copied
+            raise AttributeError(name)
+        return getattr(self._array, name)
+
+    def __len__(self) -> int:
+        return int(self._array.shape[0])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(self[...], dtype=dtype)
+
+    def _damage(self, selection: Any, error: Exception) -> str:
+        first = selection[0] if isinstance(selection, tuple) else selection
+        place = ""
+        if isinstance(first, int | np.integer):
+            place = f", sample {int(first)} (shard {int(first) // self._per_shard})"
+        elif isinstance(first, slice):
+            place = f", samples {first.start or 0} on (shard {(first.start or 0) // self._per_shard} on)"
+        text = " ".join(str(error).split()) or type(error).__name__
+        return f"{self._where}: array {self._array.basename}{place} is damaged: {text[:160]}"
+
+
+class Corpus:
+    """An open corpus. Arrays are named as in `layout`: sample along the first axis."""
+
+    def __init__(self, path: Path, group: zarr.Group, attributes: dict[str, Any]) -> None:
+        self.path = path
+        self.attributes = attributes
+        self._group = group
+        self._per_shard = int(attributes["samples_per_shard"])
+
+    @classmethod
+    def open(cls, path: str | Path) -> Corpus:
+        """Open the corpus in a folder (or its `corpus.zarr`). UserError if it is none, or of another
+        version.
+        """
+        if not Path(path).exists():
+            raise UserError(f"no corpus at {path}")
+        store = layout.store_path(path)
+        attributes = read_attributes(store)
+        return cls(store, zarr.open_group(LocalStore(store, read_only=True), mode="r"), attributes)
+
+    def __len__(self) -> int:
+        return int(self.attributes["samples"])
+
+    def array(self, name: str) -> CheckedArray:
+        """An array of the store by its path, for example `truth/cropped`."""
+        try:
+            found = self._group[name]
+        except Exception as error:
+            raise UserError(f"{self.path}: array {name} is missing or damaged: {error}") from error
+        assert isinstance(found, zarr.Array)
+        return CheckedArray(found, self._per_shard, self.path)
+
+    @cached_property
+    def images(self) -> CheckedArray:
+        """Clean images (sample, channel, y, x) float32, fraction of the incident beam."""
+        return self.array("images")
+
+    @cached_property
+    def parameters(self) -> CheckedArray:
+        """Parameters asked of the model (sample, parameter) float64."""
+        return self.array("parameters")
+
+    @cached_property
+    def descriptors(self) -> CheckedArray:
+        """Descriptors of the aggregates (sample, descriptor) float64."""
+        return self.array("descriptors")
+
+    @cached_property
+    def pixel_size(self) -> CheckedArray:
+        """Pixel sizes (sample,) in nm."""
+        return self.array("pixel_size")
+
+    @cached_property
+    def particles(self) -> CheckedArray:
+        """Particles (sample, slot, column) float32, NaN-padded; x, y from the field's centre."""
+        return self.array("particles")
+
+    @cached_property
+    def n_particles(self) -> CheckedArray:
+        """Number of particles (sample,) int32."""
+        return self.array("n_particles")
+
+    @cached_property
+    def split(self) -> CheckedArray:
+        """Position of each sample's split in `simulate.recipe.SPLITS` (sample,) uint8; 255 if not yet
+        made.
+        """
+        return self.array("split")
+
+    @cached_property
+    def draws(self) -> CheckedArray:
+        """Parameter draws that each sample took (sample,) uint16; 1 where the first was feasible."""
+        return self.array("draws")
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The recipe that made the corpus. Its response table is asked for only when it is needed."""
+        folder, source = self.path.parent, f"{self.path}: recipe"
+        return Recipe.from_dict(self.attributes["recipe"], folder=folder, source=source, with_table=False)
+
+    @property
+    def channel_names(self) -> tuple[str, ...]:
+        """Names of the image channels."""
+        return tuple(self.attributes["channel_names"])
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """Names of the columns of `parameters`."""
+        return tuple(self.attributes["parameter_names"])
+
+    @property
+    def descriptor_names(self) -> tuple[str, ...]:
+        """Names of the columns of `descriptors`."""
+        return tuple(self.attributes["descriptor_names"])
+
+    @property
+    def finished(self) -> NDArray[np.bool_]:
+        """Which shards are complete (shard,)."""
+        return np.asarray(self.array("status")[:]) == 1
+
+    def column(self, name: str) -> NDArray[np.float64]:
+        """A parameter or descriptor of all samples (sample,); NaN for those not yet made."""
+        for array, names in (
+            (self.parameters, self.parameter_names),
+            (self.descriptors, self.descriptor_names),
+        ):
+            if name in names:
+                return np.asarray(array[:, names.index(name)], np.float64)
+        from simulate.recipe_errors import suggestion
+
+        hint = suggestion(name, (*self.parameter_names, *self.descriptor_names))
+        raise UserError(f"{self.path}: no column {name!r}{hint}")
+
+    def indices(self, split: str | None = None) -> NDArray[np.int64]:
+        """Finished samples of a split (train, calibration, validation, test), or of all, in ascending
+        order.
+        """
+        done = np.repeat(self.finished, self._per_shard)[: len(self)]
+        if split is None:
+            return np.flatnonzero(done)
+        if split not in SPLITS:
+            raise UserError(f"no split {split!r}; accepted: {', '.join(SPLITS)}")
+        return np.flatnonzero(done & (np.asarray(self.split[:]) == SPLITS.index(split)))
+
+    def field(self, index: int) -> Field:
+        """Field of view of a sample, in the coordinates of its particles."""
+        return Field(shape=self.images.shape[2:], pixel_size_nm=float(self.pixel_size[self._made(index)]))
+
+    def aggregate(self, index: int) -> HeteroAggregate:
+        """Aggregate of a sample, rebuilt from the stored particles (float32)."""
+        count = int(self.n_particles[self._made(index)])
+        table = np.asarray(self.particles[index], np.float64)[:count]
+        quaternions = table[:, 7:11]
+        return HeteroAggregate(
+            centres=table[:, 0:3],
+            radii=table[:, 3],
+            species=table[:, 4].astype(np.int64),
+            cluster=table[:, 5].astype(np.int64),
+            phase=table[:, 6].astype(np.int64),
+            orientations=quaternions / np.linalg.norm(quaternions, axis=1, keepdims=True),
+            species_names=tuple(self.attributes["species_names"]),
+            phase_names=tuple(self.attributes["phase_names"]),
+        )
+
+    def clean(self, index: int) -> NDArray[np.float32]:
+        """Clean image (channel, y, x) of a finished sample."""
+        image = np.asarray(self.images[self._made(index)], np.float32)
+        if not np.isfinite(image).all():
+            shard = index // self._per_shard
+            raise UserError(
+                f"{self.path}: array images, sample {index} (shard {shard}) is missing or not finite"
+            )
+        return image
+
+    def noisy(self, index: int, realism: Realism | None = None, draw: int = 0) -> NDArray[np.float32]:
+        """Recorded image (channel, y, x) under the recipe's realism, or another.
+
+        Draw 0 is the sample's own and never changes; draws 1, 2, ... are fresh conditions and noise for
+        training.
+        """
+        key = (int(index), REALISM_STAGE) if draw == 0 else (int(index), REALISM_STAGE, int(draw))
+        rng = default_rng(SeedSequence(self.recipe.seed, spawn_key=key))
+        conditions = self.recipe.realism if realism is None else realism
+        image = self.clean(index)
+        return apply_realism(image, self._pixel_size(index), conditions, rng)
+
+    @property
+    def validation(self) -> dict[str, NDArray[Any]] | None:
+        """Reference probes by column (probe,) or (probe, channel), finished ones only; None if there are
+        none.
+        """
+        if "validation" not in self._group:
+            return None
+        done = np.asarray(self.array("validation/status")[:]) == 1
+        if not done.any():
+            return None
+        names = ("sample", "y", "x", "place", "intensity", "standard_error", "response")
+        columns = {name: np.asarray(self.array(f"validation/{name}")[:]) for name in names}
+        rows = np.repeat(done, len(columns["sample"]) // len(done))
+        return {name: column[rows] for name, column in columns.items()}
+
+    def _pixel_size(self, index: int) -> float:
+        if np.isnan(self._pixel_sizes[index]):
+            self.__dict__.pop("_pixel_sizes")  # read before this sample was made
+        return float(self._pixel_sizes[index])
+
+    @cached_property
+    def _pixel_sizes(self) -> NDArray[np.float64]:
+        return np.asarray(self.pixel_size[:])
+
+    def _made(self, index: int) -> int:
+        """`index`, if that sample exists and is finished."""
+        if not 0 <= index < len(self):
+            raise IndexError(f"sample {index} of a corpus of {len(self)}")
+        shard = int(index) // self._per_shard
+        if not self._finished_once[shard]:
+            self.__dict__.pop("_finished_once", None)
+            if not self._finished_once[shard]:
+                raise UserError(
+                    f"{self.path}: sample {index} is not made yet (shard {shard} is not finished)"
+                )
+        return int(index)
+
+    @cached_property
+    def _finished_once(self) -> NDArray[np.bool_]:
+        return self.finished

@@ -1,0 +1,122 @@
+"""Does a response table hold here? A few of its beam directions measured afresh, by multislice.
+
+The same directions are crossed with new probe positions, new displacements and a new turn about the beam, so
+that the difference comes from those alone: its standard error is that of the probes of both runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from simulate.calibration import CalibrationSettings, channel_weights, measure_slab
+from simulate.engines.tables import ResponseTable
+from simulate.material import Material
+from simulate.microscope import Detector, Microscope
+from stochgeom.errors import UserError
+
+
+@dataclass(frozen=True)
+class Spot:
+    """One phase: R = -ln(1 - I) / t per µm at `thickness_nm`, mean of some directions, first channel."""
+
+    phase: str
+    thickness_nm: float
+    directions: int
+    table: float
+    fresh: float
+    standard_error: float
+
+    @property
+    def z(self) -> float:
+        """Difference over its standard error."""
+        return (self.fresh - self.table) / self.standard_error
+
+
+def spot_check(
+    table: ResponseTable, directions: int = 4, thickness_nm: float = 10.0, seed: int = 1, workers: int = 1
+) -> list[Spot]:
+    """Measure the first `directions` of every phase of `table` afresh and compare.
+
+    The phases must be shipped materials. UserError if `thickness_nm` is not one of the table's.
+    """
+    level = np.flatnonzero(np.isclose(table.thickness_nm, thickness_nm))
+    if len(level) == 0 or thickness_nm <= 0:
+        known = ", ".join(f"{t:g}" for t in table.thickness_nm[1:])
+        raise UserError(f"spot check at {thickness_nm:g} nm: the table has {known} nm")
+    settings = _settings_of(table, thickness_nm, seed)
+    count = min(directions, *(len(table.phase(p).directions) for p in table.phases))
+    jobs = [(settings, table.phase(p).directions[k], p, k) for p in table.phases for k in range(count)]
+    fresh = np.array(list(_measured(jobs, workers))).reshape(len(table.phases), count)
+    return [
+        _spot(table, phase, fresh[n], int(level[0]), settings.probes) for n, phase in enumerate(table.phases)
+    ]
+
+
+def _settings_of(table: ResponseTable, thickness_nm: float, seed: int) -> CalibrationSettings:
+    """The table's own conditions, up to the thickness that is compared."""
+    made = table.metadata
+    microscope = Microscope(
+        energy_ev=made["energy_ev"],
+        convergence_mrad=made["convergence_mrad"],
+        detectors=tuple(Detector(**d) for d in made["detectors"]),
+    )
+    return CalibrationSettings(
+        materials=table.phases,
+        microscope=microscope,
+        thicknesses_nm=(thickness_nm,),
+        probes=made["probes_per_direction"],
+        probe_area_angstrom=made["probe_area_angstrom"],
+        window_angstrom=made["window_angstrom"],
+        gpts=made["gpts"],
+        slice_thickness_angstrom=made["slice_thickness_angstrom"],
+        seed=seed,
+    )
+
+
+def _measured(jobs: list[tuple], workers: int) -> Iterator[float]:
+    if workers <= 1:
+        yield from map(_measure, jobs)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(_measure, jobs)
+
+
+def _measure(job: tuple[CalibrationSettings, np.ndarray, str, int]) -> float:
+    """Mean intensity of one direction's probes at the last thickness, first channel."""
+    settings, direction, phase, index = job
+    material = Material.named(phase)
+    rng = np.random.default_rng(
+        np.random.SeedSequence(settings.seed, spawn_key=(settings.materials.index(phase), 2, index))
+    )
+    rings = measure_slab(settings, material, rotation_onto_beam(direction, rng), rng)
+    weights, _ = channel_weights(settings, material)
+    return float((rings[:, -1].astype(np.float64) @ weights[0]).mean())
+
+
+def rotation_onto_beam(direction: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A rotation (3, 3) that turns the crystal direction (3,) onto +z, with a random turn about z."""
+    onto, _ = Rotation.align_vectors([[0.0, 0.0, 1.0]], [direction])
+    return (Rotation.from_rotvec([0, 0, rng.uniform(0, 2 * np.pi)]) * onto).as_matrix()
+
+
+def _spot(table: ResponseTable, phase: str, fresh: np.ndarray, level: int, probes: int) -> Spot:
+    response, thickness = table.phase(phase), float(table.thickness_nm[level])
+    count = len(fresh)
+    tabulated = response.intensity[:count, level, 0]
+    # Both runs have the same number of probes, and so the same error of a direction's mean.
+    error = np.sqrt(2 * (response.probe_sd[:count, level, 0] ** 2).sum() / probes) / count
+    per_um = 1e3 / thickness
+    return Spot(
+        phase=phase,
+        thickness_nm=thickness,
+        directions=count,
+        table=float(np.mean(-np.log1p(-tabulated)) * per_um),
+        fresh=float(np.mean(-np.log1p(-fresh)) * per_um),
+        standard_error=float(error * per_um),
+    )

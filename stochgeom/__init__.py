@@ -1,0 +1,30 @@
+"""The stochastic 3D model of hetero-aggregates: sampling, contacts, descriptors, projection."""
+
+from .aggregate import HeteroAggregate
+from .aggregation import sample_aggregate
+from .descriptors import describe, descriptor_names
+from .errors import InfeasibleParametersError, MissingExtraError, UserError
+from .feasibility import check_feasible
+from .parameters import AggregateParameters, ConstantRadii, LognormalRadii, NormalRadii, Species
+from .projection import Chords, Field, chord_lengths, chord_lengths_at, particle_chords
+
+__all__ = [
+    "AggregateParameters",
+    "Chords",
+    "ConstantRadii",
+    "Field",
+    "HeteroAggregate",
+    "InfeasibleParametersError",
+    "LognormalRadii",
+    "MissingExtraError",
+    "NormalRadii",
+    "Species",
+    "UserError",
+    "check_feasible",
+    "chord_lengths",
+    "chord_lengths_at",
+    "describe",
+    "descriptor_names",
+    "particle_chords",
+    "sample_aggregate",
+]

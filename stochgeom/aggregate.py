@@ -1,0 +1,142 @@
+"""HeteroAggregate: an aggregate of spheres as a frozen record of arrays."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from .contacts import CONTACT_TOLERANCE, contact_pairs
+from .errors import UserError
+from .rotations import multiply, rotation_matrices
+
+_COLUMNS: dict[str, tuple[np.dtype | type, tuple[int, ...]]] = {  # name -> (dtype, trailing shape)
+    "centres": (np.float64, (3,)),
+    "radii": (np.float64, ()),
+    "species": (np.int64, ()),
+    "cluster": (np.int64, ()),
+    "orientations": (np.float64, (4,)),
+    "phase": (np.int64, ()),
+    "shape": (np.dtype("<U16"), ()),
+    "semi_axes": (np.float64, (3,)),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class HeteroAggregate:
+    """n spheres in the laboratory frame (right-handed, beam along +z), lengths in nm; arrays are read-only.
+
+    centres (n, 3) float64; radii (n,) float64, volume-equivalent; species (n,) int64, an index into
+    `species_names`; cluster (n,) int64, the primary cluster; orientations (n, 4) float64, unit quaternions x,
+    y, z, w, active, crystal to laboratory; phase (n,) int64, an index into `phase_names`; shape (n,)
+    "sphere"; semi_axes (n, 3) float64.
+    """
+
+    centres: np.ndarray
+    radii: np.ndarray
+    species: np.ndarray
+    cluster: np.ndarray
+    orientations: np.ndarray
+    phase: np.ndarray
+    species_names: tuple[str, ...]
+    phase_names: tuple[str, ...]
+    shape: np.ndarray = field(default=None)  # type: ignore[arg-type]
+    semi_axes: np.ndarray = field(default=None)  # type: ignore[arg-type]
+
+    def __post_init__(self) -> None:
+        n = len(self.radii)
+        if self.shape is None:
+            object.__setattr__(self, "shape", np.full(n, "sphere", "<U16"))
+        if self.semi_axes is None:
+            object.__setattr__(
+                self, "semi_axes", np.repeat(np.asarray(self.radii, float)[:, None], 3, axis=1)
+            )
+        for name, (dtype, trailing) in _COLUMNS.items():
+            object.__setattr__(self, name, _checked(name, getattr(self, name), dtype, (n, *trailing)))
+        object.__setattr__(self, "species_names", tuple(self.species_names))
+        object.__setattr__(self, "phase_names", tuple(self.phase_names))
+        self._check_values()
+
+    def _check_values(self) -> None:
+        if len(self) == 0:
+            raise UserError("an aggregate needs at least one particle")
+        if not self.radii.min() > 0:
+            k = int(np.argmin(self.radii))
+            raise UserError(f"particle {k}: radius {self.radii[k]:g} nm must be positive")
+        for name, names in (("species", self.species_names), ("phase", self.phase_names)):
+            values = getattr(self, name)
+            if values.min() < 0 or values.max() >= len(names):
+                raise UserError(
+                    f"{name} must be indices into {names}, found {values.min()} to {values.max()}"
+                )
+
+    def __len__(self) -> int:
+        return len(self.radii)
+
+    @property
+    def masses(self) -> np.ndarray:
+        """(n,) r³ in nm³: masses for equal density, up to a factor."""
+        return self.radii**3
+
+    @property
+    def centre_of_mass(self) -> np.ndarray:
+        """(3,) nm, for equal density."""
+        return self.masses @ self.centres / self.masses.sum()
+
+    @property
+    def radius_of_gyration(self) -> float:
+        """nm; Rg² = sum r³ (|R - Rc|² + 3/5 r²) / sum r³, solid spheres of equal density."""
+        distances = np.sum((self.centres - self.centre_of_mass) ** 2, axis=1)
+        return float(np.sqrt(self.masses @ (distances + 0.6 * self.radii**2) / self.masses.sum()))
+
+    @property
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper corner (3,) nm of the box around all spheres."""
+        r = self.radii[:, None]
+        return (self.centres - r).min(axis=0), (self.centres + r).max(axis=0)
+
+    def contacts(self, tolerance: float = CONTACT_TOLERANCE) -> np.ndarray:
+        """(m, 2) int64 pairs i < j with d_ij <= (r_i + r_j)(1 + tolerance), sorted."""
+        return contact_pairs(self.centres, self.radii, tolerance)
+
+    def rotated(self, quaternion: np.ndarray) -> HeteroAggregate:
+        """Turned about the origin by a unit quaternion (x, y, z, w), the crystals with it."""
+        q = np.asarray(quaternion, dtype=float)
+        if q.shape != (4,) or not abs(np.linalg.norm(q) - 1) < 1e-6:
+            raise UserError(f"a rotation is a unit quaternion (x, y, z, w), not {quaternion}")
+        q = q / np.linalg.norm(q)
+        turned = multiply(q, self.orientations)
+        turned /= np.linalg.norm(turned, axis=1, keepdims=True)
+        return replace(self, centres=self.centres @ rotation_matrices(q).T, orientations=turned)
+
+    def translated(self, vector: np.ndarray) -> HeteroAggregate:
+        """Shifted by `vector` (3,) nm."""
+        return replace(self, centres=self.centres + np.asarray(vector, dtype=float))
+
+    def to_extxyz(self, path: str | os.PathLike) -> None:
+        """Write an extended XYZ file, as `stochgeom.extxyz.write` does."""
+        from .extxyz import write
+
+        write(self, path)
+
+    @classmethod
+    def from_extxyz(cls, path: str | os.PathLike) -> HeteroAggregate:
+        """Read an extended XYZ file, as `stochgeom.extxyz.read` does."""
+        from .extxyz import read
+
+        return read(path)
+
+
+def _checked(name: str, values: np.ndarray, dtype: np.dtype | type, shape: tuple[int, ...]) -> np.ndarray:
+    """A read-only copy of the right shape and type."""
+    try:
+        array = np.array(values, dtype=dtype, order="C")
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{name} of an aggregate must be numbers of shape {shape}: {error}") from error
+    if array.shape != shape:
+        raise UserError(f"{name} of an aggregate must have shape {shape}, not {array.shape}")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise UserError(f"{name} of an aggregate must be finite")
+    array.setflags(write=False)
+    return array

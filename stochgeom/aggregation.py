@@ -1,0 +1,173 @@
+"""The stochastic model of hetero-aggregates: single-species clusters first, then all clusters join."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from .aggregate import HeteroAggregate
+from .feasibility import SMALL, check_feasible, unmet
+from .kernels import FAR, FOUND, grow
+from .parameters import AggregateParameters, Species
+from .poses import resting_pose
+from .rotations import random_quaternions, rotation_matrices
+
+STRUCTURES = 12  # structures tried with one set of radii and clusters
+SETS = 6  # sets of radii and clusters drawn
+STRETCH = 1.06  # change of the intermediate targets after a structure that failed
+CLOSE = 0.015  # relative deviation of Rg that small aggregates try to reach
+
+
+def sample_aggregate(
+    parameters: AggregateParameters, rng: np.random.Generator, crystal_rng: np.random.Generator | None = None
+) -> HeteroAggregate:
+    """One aggregate, a function of the parameters and the states of the generators alone.
+
+    Stage one divides the exact number of particles of each species into primary clusters with sizes of a
+    geometric law (the last one cut to fit), draws the radii and aggregates each cluster. Stage two joins the
+    clusters of all species. Both aggregate hierarchically: in rounds, the lightest cluster joins a random
+    other one, at the distance of the centres of mass that gives the intermediate target Rg(m) = Rg (m /
+    M)^(1/Df) with the measured Rg of both; a spin about a random axis brings them to one exact contact. A
+    merge without a contact tries other placements, then other partners, then a changed distance, which later
+    merges correct.
+
+    With `hetero_affinity` a, every proposed merge (partner and contact) that joins unlike particles has
+    exp(a) times the weight of one that joins like particles: a is the log-odds added to each single merge of
+    stage two. What it does to the mixing index of the whole is limited by what is left to join; the primary
+    clusters stay as they are.
+
+    The radius of gyration meets the law within 1.5 % from eight particles on. Below, contact leaves little
+    freedom (two spheres have one Rg, one sphere ignores the law): the nearest Rg found is accepted. If
+    structures fail, radii and clusters are drawn again up to five times; this is rare and concerns sets
+    dominated by one large particle.
+
+    `rng` draws structure and pose, `crystal_rng` (default: `rng`, afterwards) phases and orientations.
+    The centre of mass (masses r³) is at the origin. Raises InfeasibleParametersError.
+    """
+    check_feasible(parameters)
+    drawn, centres = _structure(parameters, rng)
+    if parameters.pose == "resting":
+        centres = centres @ rotation_matrices(resting_pose(centres, drawn.radii, rng)).T
+    masses = drawn.radii**3
+    centres -= masses @ centres / masses.sum()
+    crystals = crystal_rng if crystal_rng is not None else rng
+    return HeteroAggregate(
+        centres=centres,
+        radii=drawn.radii,
+        species=drawn.species,
+        cluster=drawn.cluster,
+        orientations=random_quaternions(len(centres), crystals),
+        phase=_phases(parameters, crystals),
+        species_names=parameters.species_names,
+        phase_names=parameters.phase_names,
+    )
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """Particles without places: radii (n,) nm, species (n,), primary cluster (n,) in consecutive runs."""
+
+    radii: np.ndarray
+    species: np.ndarray
+    cluster: np.ndarray
+
+    def target(self, parameters: AggregateParameters) -> float:
+        """Radius of gyration asked for, nm: r_v (N / kf)^(1/Df)."""
+        mean = float(np.mean(self.radii**3)) ** (1 / 3)
+        return mean * (len(self.radii) / parameters.fractal_prefactor) ** (1 / parameters.fractal_dimension)
+
+
+def _cluster_sizes(count: int, species: Species, rng: np.random.Generator) -> list[int]:
+    """Sizes of a geometric law with the species' mean that sum to `count`; the last one is cut."""
+    if species.mean_cluster_size == 1.0:
+        return [1] * count
+    sizes: list[int] = []
+    left = count
+    while left > 0:
+        sizes.append(min(left, int(rng.geometric(1.0 / species.mean_cluster_size))))
+        left -= sizes[-1]
+    return sizes
+
+
+def _draw(parameters: AggregateParameters, rng: np.random.Generator) -> _Drawn:
+    radii, sizes = [], []
+    for count, species in zip(parameters.counts, parameters.species, strict=True):
+        sizes += _cluster_sizes(count, species, rng)
+        radii.append(species.radii.sample(count, rng))
+    return _Drawn(
+        np.concatenate(radii),
+        np.repeat(np.arange(len(parameters.species)), parameters.counts),
+        np.repeat(np.arange(len(sizes)), sizes),
+    )
+
+
+def _grow(
+    parameters: AggregateParameters, drawn: _Drawn, stretch: float, strict: bool, rng: np.random.Generator
+):
+    """One structure: (outcome, centres (n, 3) nm, Rg nm)."""
+    law = (drawn.target(parameters), 1.0, parameters.fractal_dimension, stretch)
+    return grow(
+        drawn.radii,
+        drawn.species,
+        drawn.cluster,
+        len(parameters.species),
+        law,
+        parameters.fractal_prefactor,
+        parameters.hetero_affinity,
+        parameters.overlap,
+        strict,
+        rng,
+    )
+
+
+def _structure(parameters: AggregateParameters, rng: np.random.Generator) -> tuple[_Drawn, np.ndarray]:
+    """Radii and centres (n, 3) that meet the law; a miss moves the intermediate targets of the next try."""
+    if parameters.n_particles < SMALL:
+        return _nearest_structure(parameters, rng)
+    for _ in range(SETS):
+        drawn = _draw(parameters, rng)
+        stretch = 1.0
+        for _ in range(STRUCTURES):
+            outcome, centres, _ = _grow(parameters, drawn, stretch, True, rng)
+            if outcome == FOUND:
+                return drawn, centres
+            stretch *= STRETCH if outcome == FAR else 1 / STRETCH
+    _, _, reached = _grow(parameters, drawn, stretch, False, rng)
+    asked = drawn.target(parameters)
+    reason = f"no structure {'so open' if outcome == FAR else 'so compact'} was found"
+    law = (parameters.n_particles / parameters.fractal_prefactor) ** (1 / parameters.fractal_dimension)
+    raise unmet(parameters, reached / asked * law, reason)
+
+
+def _nearest_structure(
+    parameters: AggregateParameters, rng: np.random.Generator
+) -> tuple[_Drawn, np.ndarray]:
+    """For few particles: the structure nearest to the law among several."""
+    drawn = _draw(parameters, rng)
+    asked = drawn.target(parameters)
+    best, best_miss = None, math.inf
+    for _ in range(STRUCTURES):
+        outcome, centres, reached = _grow(parameters, drawn, 1.0, False, rng)
+        miss = abs(math.log(reached / asked)) if outcome == FOUND else math.inf
+        if miss < best_miss:
+            best, best_miss = centres, miss
+        if best_miss < CLOSE or parameters.n_particles < 3:
+            break
+    if best is None:
+        raise unmet(parameters, 1.0, "no structure was found")
+    return drawn, best
+
+
+def _phases(parameters: AggregateParameters, rng: np.random.Generator) -> np.ndarray:
+    """(n,) phase of each particle, an index into `phase_names`, drawn by number share within its species."""
+    uniforms = rng.random(parameters.n_particles)
+    phases = np.empty(parameters.n_particles, np.int64)
+    particle = phase = 0
+    for count, species in zip(parameters.counts, parameters.species, strict=True):
+        edges = np.cumsum(list(species.phase_shares.values()))
+        own = slice(particle, particle + count)
+        phases[own] = phase + np.searchsorted(edges[:-1], uniforms[own], side="right")
+        particle, phase = particle + count, phase + len(edges)
+    return phases

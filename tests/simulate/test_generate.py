@@ -1,0 +1,290 @@
+"""Making corpora: the same bytes however they are made, and nothing lost when it is stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+import simulate.generate as making
+from simulate.corpus.reader import Corpus
+from simulate.generate import generate, missing_tasks, run_task
+from simulate.recipe import Recipe
+from stochgeom.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """Hash of every file of a store."""
+    store = folder / "corpus.zarr"
+    return {
+        str(path.relative_to(store)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(store.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_any_order_of_the_tasks_gives_the_same_bytes(finished, recipe, tmp_path):
+    making.prepare_store(tmp_path, recipe, 10)
+    tasks = missing_tasks(tmp_path)
+    assert tasks == [("shard", 0), ("shard", 1), ("shard", 2)]
+    for task in reversed(tasks):
+        run_task(json.dumps(recipe.canonical), str(tmp_path), task)
+    assert contents(tmp_path) == contents(finished)
+
+
+def test_parts_of_a_job_array_fill_one_corpus(finished, recipe, tmp_path):
+    generate(recipe, tmp_path, part=(2, 2), progress=False)
+    assert Corpus.open(tmp_path).finished.tolist() == [False, True, False]
+    assert not (tmp_path / "README.md").exists()
+    generate(recipe, tmp_path, part=(1, 2), progress=False)
+    assert contents(tmp_path) == contents(finished)
+    assert (tmp_path / "README.md").exists()
+
+
+def test_other_shards_hold_the_same_samples(finished, small, changed, tmp_path):
+    other = Recipe.from_dict(changed(small, "samples_per_shard", 3))
+    generate(other, tmp_path, progress=False)
+    ours, theirs = Corpus.open(tmp_path), Corpus.open(finished)
+    for name in ("images", "parameters", "descriptors", "particles", "split", "pixel_size"):
+        assert ours.array(name)[:].tobytes() == theirs.array(name)[:].tobytes()
+
+
+def test_fewer_samples_are_the_first_ones(finished, recipe, tmp_path):
+    generate(recipe, tmp_path, samples=5, progress=False)
+    ours, theirs = Corpus.open(tmp_path), Corpus.open(finished)
+    assert len(ours) == 5
+    assert ours.images[:].tobytes() == theirs.images[:5].tobytes()
+    assert ours.split[:].tolist() == theirs.split[:5].tolist()
+
+
+def test_stopping_keeps_what_is_finished(finished, recipe, tmp_path, monkeypatch):
+    write = making.CorpusWriter.write_shard
+
+    def stops(self, shard, samples):
+        if shard == 1:
+            raise KeyboardInterrupt
+        write(self, shard, samples)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(making.CorpusWriter, "write_shard", stops)
+        with pytest.raises(KeyboardInterrupt):
+            generate(recipe, tmp_path, progress=False)
+    assert Corpus.open(tmp_path).finished.tolist() == [True, False, False]
+    before = {
+        path: path.stat().st_mtime_ns for path in (tmp_path / "corpus.zarr").rglob("0") if path.is_file()
+    }
+    generate(recipe, tmp_path, progress=False)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert contents(tmp_path) == contents(finished)
+
+
+def test_a_shard_whose_status_is_missing_is_made_again(own, finished, recipe):
+    status = own / "corpus.zarr" / "status" / "c" / "1"
+    status.unlink()
+    images = own / "corpus.zarr" / "images" / "c" / "1" / "0" / "0" / "0"
+    images.write_bytes(b"half written")
+    (images.parent / "0.deadbeef.partial").write_bytes(b"left by a killed writer")
+    assert missing_tasks(own) == [("shard", 1)]
+    generate(recipe, own, progress=False)
+    assert contents(own) == contents(finished)
+
+
+@pytest.mark.distributed
+def test_two_worker_processes_give_the_same_bytes(finished, recipe, tmp_path):
+    generate(recipe, tmp_path, workers=2, progress=False)
+    assert contents(tmp_path) == contents(finished)
+
+
+@pytest.fixture
+def longer(small, toml_file):
+    """A recipe of 80 shards that takes a few seconds, as a file."""
+    small |= {"samples": 160, "samples_per_shard": 2, "field": {"shape": [96, 96], "fit": 1.1}}
+    return toml_file(small)
+
+
+@pytest.fixture
+def driver(longer, tmp_path):
+    """A command `heterostem generate` with two workers, running in a process of its own."""
+    command = [sys.executable, str(ROOT / "heterostem.py"), "generate", str(longer)]
+    command += ["--out", str(tmp_path / "out"), "--workers", "2"]
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # A test run in the background of a shell ignores interrupts, and its children would inherit that.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    )
+    yield process
+    if process.poll() is None:
+        process.kill()
+        process.communicate()
+
+
+def wait_until(condition, seconds=90):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def finished_shards(folder: Path) -> int:
+    return len(list((folder / "corpus.zarr" / "status" / "c").glob("[0-9]*")))
+
+
+def workers_of(process: subprocess.Popen) -> list[int]:
+    """Process numbers of the Dask workers that a driver has started."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            command = (entry / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if parent == process.pid and b"spawn_main" in command:
+            found.append(int(entry.name))
+    return found
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.distributed
+@pytest.mark.slow
+def test_a_worker_killed_in_the_middle_loses_nothing(driver, longer, tmp_path):
+    wait_until(lambda: finished_shards(tmp_path / "out") >= 3)
+    os.kill(workers_of(driver)[0], signal.SIGKILL)
+    output, errors = driver.communicate(timeout=300)
+    assert driver.returncode == 0, errors
+    assert "complete" in output
+    assert "Traceback" not in errors
+    generate(Recipe.load(longer), tmp_path / "serial", progress=False)
+    assert contents(tmp_path / "out") == contents(tmp_path / "serial")
+
+
+@pytest.mark.distributed
+@pytest.mark.slow
+def test_a_driver_killed_in_the_middle_leaves_what_is_finished(driver, longer, tmp_path):
+    out = tmp_path / "out"
+    wait_until(lambda: finished_shards(out) >= 3)
+    workers = workers_of(driver)
+    assert workers
+    driver.kill()
+    driver.communicate()
+    wait_until(lambda: not any(is_running(pid) for pid in workers))
+    kept = finished_shards(out)
+    assert kept < 80
+    images = [out / "corpus.zarr" / "images" / "c" / str(k) / "0" / "0" / "0" for k in range(80)]
+    status = {k: path.stat().st_mtime_ns for k, path in enumerate(images) if Corpus.open(out).finished[k]}
+    generate(Recipe.load(longer), out, progress=False)
+    assert all(images[k].stat().st_mtime_ns == before for k, before in status.items())
+    generate(Recipe.load(longer), tmp_path / "serial", progress=False)
+    assert contents(out) == contents(tmp_path / "serial")
+
+
+@pytest.mark.distributed
+@pytest.mark.slow
+def test_an_interrupt_from_the_keyboard_ends_at_once_and_quietly(driver, longer, tmp_path):
+    wait_until(lambda: finished_shards(tmp_path / "out") >= 3)
+    workers = workers_of(driver)
+    os.killpg(driver.pid, signal.SIGINT)
+    _, errors = driver.communicate(timeout=300)
+    assert driver.returncode not in (0, 2)
+    assert "Traceback" not in errors
+    wait_until(lambda: not any(is_running(pid) for pid in workers))
+    assert 3 <= finished_shards(tmp_path / "out") < 80
+
+
+@pytest.mark.distributed
+def test_a_scheduler_that_runs_already_is_used(finished, recipe, tmp_path):
+    from distributed import LocalCluster
+
+    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as cluster:
+        file = tmp_path / "scheduler.json"
+        file.write_text(json.dumps(cluster.scheduler.identity()))
+        generate(recipe, tmp_path / "by-address", scheduler=cluster.scheduler_address, progress=False)
+        generate(recipe, tmp_path / "by-file", scheduler_file=file, progress=False)
+    assert contents(tmp_path / "by-address") == contents(tmp_path / "by-file") == contents(finished)
+
+
+def test_a_scheduler_that_does_not_answer_is_named(recipe, tmp_path, monkeypatch):
+    monkeypatch.setattr(making, "SCHEDULER_TIMEOUT", "1s")
+    with pytest.raises(UserError, match=r"no Dask scheduler at tcp://127\.0\.0\.1:9"):
+        generate(recipe, tmp_path, scheduler="tcp://127.0.0.1:9", progress=False)
+
+
+def test_places_that_cannot_be_written_are_refused_before_any_work(recipe, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"cannot write to .*: .*file is a file"):
+        generate(recipe, tmp_path / "file" / "out", progress=False)
+    with pytest.raises(UserError, match="cannot write to /proc/nowhere"):
+        generate(recipe, "/proc/nowhere", progress=False)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"samples": 0}, "samples = 0: should be at least 1"),
+        ({"workers": -1}, "workers = -1: should be 0 or more"),
+        ({"part": (3, 2)}, "part = 3/2: should be K/N with 1 <= K <= N"),
+        ({"part": (1, 2), "workers": 2}, "part works in one process"),
+        ({"part": (1, 2), "overwrite": True}, "part cannot overwrite"),
+    ],
+)
+def test_requests_that_make_no_sense_are_refused(recipe, tmp_path, wrong, message):
+    with pytest.raises(UserError, match=message):
+        generate(recipe, tmp_path / "out", progress=False, **wrong)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (
+            "engine",
+            {"name": "multislice", "sampling_angstrom": 0.2},
+            r"engine.sampling_angstrom = 0.2 holds scattering up to .* mrad, detector 'HAADF' needs",
+        ),
+        ("aggregate", None, r"draws were all infeasible; the last: fractal_dimension = 3 is infeasible"),
+        ("engine.coefficients_per_um", {"TiO2": 0.5}, "coefficients_per_um lacks WO3"),
+    ],
+)
+def test_what_cannot_be_made_is_found_before_anything_is_written(
+    small, changed, tmp_path, path, value, message
+):
+    if path == "aggregate":
+        value = small["aggregate"] | {"fractal_dimension": 3.0, "fractal_prefactor": 3.0, "n_particles": 40}
+    data = changed(small, path, value)
+    for species, phase in zip(data["aggregate"]["species"], ("anatase", "gamma-WO3"), strict=True):
+        species["phases"] = {phase: 1.0}
+    with pytest.raises(UserError, match=message):
+        generate(Recipe.from_dict(data), tmp_path / "out", progress=False)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_recipe_writes_nothing_outside_its_output(small, tmp_path):
+    small["materials"] = {"TiO2": {"cif": "../../own.cif"}}
+    folder = tmp_path / "a" / "b" / "recipe"
+    folder.mkdir(parents=True)
+    (tmp_path / "a" / "own.cif").write_text("data_own\n")
+    recipe = Recipe.from_dict(small, folder=folder)
+    everything = set(tmp_path.rglob("*"))
+    generate(recipe, tmp_path / "out", samples=2, progress=False)
+    new = set(tmp_path.rglob("*")) - everything
+    assert new
+    assert all(path.is_relative_to(tmp_path / "out") for path in new)
