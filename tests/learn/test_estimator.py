@@ -8,6 +8,7 @@ torch = pytest.importorskip("torch")
 
 from learn.config import EstimatorConfig  # noqa: E402
 from learn.estimator import Estimator  # noqa: E402
+from learn.intervals import NORMAL_90  # noqa: E402
 from learn.targets import Target, TargetSet  # noqa: E402
 from learn.unlike import Familiarity  # noqa: E402
 from stochgeom.errors import UserError  # noqa: E402
@@ -61,16 +62,19 @@ def test_intervals_are_the_scaled_sd_around_the_value(whole, images):
     found = whole.predict(images, 0.5)
     z = whole.targets.encode(found.upper).astype(float)
     inside = found.upper[:, 0] < 1e6
-    assert np.allclose(z[inside, 0], (found.z + found.z_sd)[inside, 0], atol=1e-4)
+    assert np.allclose(z[inside, 0], (found.z + NORMAL_90 * found.z_sd)[inside, 0], atol=1e-4)
+    raw = whole.standardised(images, np.log(np.full(3, 0.5, np.float32)))[1]
+    assert np.allclose(found.z_sd, raw * [1.0, 2.0, 3.0] / NORMAL_90)
     assert np.all(found.lower <= found.value)
     assert np.all(found.value <= found.upper)
 
 
 def test_symmetric_predictions_do_not_depend_on_the_pose(whole, images):
-    straight = whole.predict(images, 0.5, symmetries=True)
-    turned = whole.predict(np.rot90(images, axes=(2, 3)).copy(), 0.5, symmetries=True)
-    assert np.allclose(straight.z, turned.z, atol=1e-5)
-    assert not np.allclose(whole.predict(images, 0.5).z, straight.z, atol=1e-5)
+    estimator = untrained(symmetries=range(8))
+    straight = estimator.predict(images, 0.5)
+    other = estimator.predict(np.rot90(images, axes=(2, 3)).copy(), 0.5)
+    assert np.allclose(straight.z, other.z, atol=1e-5)
+    assert not np.allclose(estimator.predict(images, 0.5, symmetries=False).z, straight.z, atol=1e-5)
 
 
 def test_batches_do_not_change_predictions(whole, images):

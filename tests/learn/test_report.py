@@ -20,6 +20,7 @@ from learn.descriptor_cache import corpus_descriptors
 from learn.error_analysis import analyse
 from learn.estimator import Prediction
 from learn.example_plots import nearest_in_extent, places_of_probes, probes_figure, seen_extent
+from learn.intervals import NORMAL_90
 from learn.labels import formula, label
 from learn.plots import png, styled
 from learn.reference import ReferenceFigures
@@ -37,7 +38,6 @@ ESTIMATED = (
     "count", "number_fraction_TiO2", "radius_geometric_mean_nm_TiO2", "fractal_dimension",
     "hetero_coordination", "mixing_index",
 )  # fmt: skip
-NORMAL_90 = 1.6448536269514722
 
 
 def small_recipe(samples: int = 240, name: str = "reference", largest: int = 24) -> Recipe:
