@@ -12,7 +12,7 @@ from learn.config import TrainingConfig
 from learn.data import Batch, Samples, TrainingCorpus, with_gain
 from learn.estimator import Estimator
 from learn.intervals import NORMAL_90, coverage, interval_factors
-from learn.unlike import Familiarity
+from learn.unlike import Familiarity, pixel_statistics
 
 FAMILIAR_SAMPLES = 4000
 Array = NDArray[np.float64]
@@ -24,12 +24,17 @@ def calibrate(
     """Set the interval factors from the split `calibration`, and what is familiar from it and training."""
     realism = with_gain(corpus.recipe.realism, config.gain)
     held_out = Samples(corpus, "calibration", estimator.targets, realism)
-    mean, sd, features = standardised(estimator, held_out.fixed(config.batch_size), symmetries=True)
+    batches = list(held_out.fixed(config.batch_size))
+    mean, sd, features = standardised(estimator, batches, symmetries=True)
     estimator.factors = interval_factors(held_out.targets.astype(np.float64), mean, sd)
     some = Samples(corpus, "train", estimator.targets, realism, limit=min(len(training), FAMILIAR_SAMPLES))
-    estimator.familiarity = Familiarity.fit(
-        standardised(estimator, some.fixed(config.batch_size), symmetries=False)[2], features
-    )
+    familiar = list(some.fixed(config.batch_size))
+    seen = standardised(estimator, familiar, symmetries=False)[2]
+    estimator.familiarity = Familiarity.fit((seen, _pixels(familiar)), (features, _pixels(batches)))
+
+
+def _pixels(batches: list[Batch]) -> Array:
+    return np.concatenate([pixel_statistics(batch.images) for batch in batches])
 
 
 def evaluate(estimator: Estimator, batches: list[Batch]) -> dict[str, Any]:

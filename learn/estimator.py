@@ -26,10 +26,10 @@ from learn.intervals import LEVEL, NORMAL_90
 from learn.networks import Network, Output, build_network
 from learn.symmetries import turned
 from learn.targets import TargetSet
-from learn.unlike import Familiarity
+from learn.unlike import Familiarity, pixel_statistics
 from stochgeom.errors import UserError
 
-MODEL_FORMAT = 1
+MODEL_FORMAT = 2
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"
 Array = NDArray[np.float64]
 
@@ -39,8 +39,9 @@ class Prediction:
     """Estimates of n images for t targets, in natural units.
 
     value, sd, lower, upper: (n, t); lower and upper bound the calibrated 90 % interval, and sd is that of the
-    normal law with this interval (to first order where the scale is transformed). unlike: (n,) bool, True
-    where the image is unlike the training data. z and z_sd (n, t): value and sd on the standardised scale.
+    normal law with this interval (to first order where the scale is transformed). strangeness (n,): how far
+    the image is from the training data, in units of what is still familiar; unlike (n,): above 1. z and z_sd
+    (n, t): value and sd on the standardised scale.
     """
 
     value: Array
@@ -48,7 +49,7 @@ class Prediction:
     lower: Array
     upper: Array
     unlike: NDArray[np.bool_]
-    distance: Array
+    strangeness: Array
     names: tuple[str, ...]
     units: tuple[str, ...]
     z: Array
@@ -106,17 +107,16 @@ class Estimator:
         half = np.where(np.isfinite(factors), factors, np.finfo(np.float32).max) * z_sd
         # Where calibration had too few samples for an interval, the stated deviation stays as it is.
         z_sd = z_sd * np.where(np.isfinite(factors), factors, NORMAL_90) / NORMAL_90
-        distance = (
-            np.full(len(z), np.nan) if self.familiarity is None else self.familiarity.distance(features)
-        )
-        unlike = np.zeros(len(z), bool) if self.familiarity is None else distance > self.familiarity.threshold
+        strangeness = np.full(len(z), np.nan)
+        if self.familiarity is not None:
+            strangeness = self.familiarity.strangeness(features, pixel_statistics(images))
         return Prediction(
             value=self.targets.decode(z),
             sd=self.targets.decode_sd(z, z_sd),
             lower=self.targets.decode(z - half),
             upper=self.targets.decode(z + half),
-            unlike=unlike,
-            distance=distance,
+            unlike=strangeness > 1,
+            strangeness=strangeness,
             names=self.targets.names,
             units=self.targets.units,
             z=z,
@@ -176,7 +176,6 @@ class Estimator:
             "targets": self.targets.to_json(),
             "interval_level": LEVEL,
             "interval_factors": None if self.factors is None else [_plain(value) for value in self.factors],
-            "unlike_threshold": None if self.familiarity is None else self.familiarity.threshold,
             "about": self.about,
             "versions": {name: metadata.version(name) for name in ("heterostem", "torch", "numpy")},
         }
@@ -208,14 +207,9 @@ class Estimator:
                 estimator.factors = np.array(
                     [math.inf if value is None else float(value) for value in factors]
                 )
-            if description["unlike_threshold"] is not None:
-                prefix = "familiarity."
-                arrays = {
-                    k.removeprefix(prefix): v.numpy() for k, v in tensors.items() if k.startswith(prefix)
-                }
-                estimator.familiarity = Familiarity(
-                    **arrays, threshold=float(description["unlike_threshold"])
-                )
+            prefix = "familiarity."
+            known = {k.removeprefix(prefix): v.numpy() for k, v in tensors.items() if k.startswith(prefix)}
+            estimator.familiarity = Familiarity.of_arrays(known) if known else None
         except (
             KeyError,
             TypeError,

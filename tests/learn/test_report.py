@@ -80,7 +80,7 @@ class Oracle:
         self._z = weight * (truth + error * noise)
         self._sd = np.sqrt(weight) * error if stated is None else stated
 
-    def predict(self, images: np.ndarray, pixel_size_nm: np.ndarray) -> Prediction:
+    def predict(self, images: np.ndarray, pixel_size_nm: np.ndarray, symmetries: bool = True) -> Prediction:
         rows = [int(np.argmin(np.abs(self._pixel - size))) for size in pixel_size_nm]
         z = self._z[rows]
         sd = np.full_like(z, self._sd)
@@ -90,7 +90,7 @@ class Oracle:
             lower=self.targets.decode(z - NORMAL_90 * sd),
             upper=self.targets.decode(z + NORMAL_90 * sd),
             unlike=np.zeros(len(z), bool),
-            distance=np.zeros(len(z)),
+            strangeness=np.zeros(len(z)),
             names=self.targets.names,
             units=self.targets.units,
             z=z,
