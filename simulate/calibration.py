@@ -14,8 +14,8 @@ approximation, which overestimates tungsten by a fifth, and electrons that scatt
 
 from __future__ import annotations
 
+import io
 import sys
-import tempfile
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
@@ -33,6 +33,7 @@ from simulate.engines.tables import PhaseResponse, ResponseTable
 from simulate.material import Material
 from simulate.microscope import Microscope
 from stochgeom.errors import UserError, require
+from stochgeom.files import write_bytes, write_text
 
 _BIN_MRAD = 1.0
 _SEAM_ANGSTROM = 1.5  # of two atoms closer than this across the window's edge one goes
@@ -211,11 +212,11 @@ def _claim(parts: Path, settings: CalibrationSettings) -> None:
     except OSError as error:
         raise UserError(f"cannot write {parts}: {error.strerror}") from error
     note, text = parts / "settings.txt", _fingerprint(settings)
-    if note.is_file() and note.read_text() != text:
+    if note.is_file() and note.read_text(encoding="utf-8") != text:
         raise UserError(
             f"{parts} holds parts of a calibration with other settings; choose another out, or remove it"
         )
-    note.write_text(text)
+    write_text(note, text)
 
 
 def _fingerprint(settings: CalibrationSettings) -> str:
@@ -235,9 +236,9 @@ def _part(parts: Path, phase: int, index: int) -> Path:
 
 def _measure_and_store(settings: CalibrationSettings, parts: Path, phase: int, index: int) -> None:
     result = measure_direction(settings, phase, index)
-    with tempfile.NamedTemporaryFile(dir=parts, suffix=".tmp", delete=False) as file:
-        np.savez_compressed(file, rings=result["rings"], direction=result["direction"])
-    Path(file.name).replace(_part(parts, phase, index))
+    content = io.BytesIO()
+    np.savez_compressed(content, rings=result["rings"], direction=result["direction"])
+    write_bytes(_part(parts, phase, index), content.getvalue())
 
 
 def _run(

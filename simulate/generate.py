@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 import signal
 import tempfile
 import threading
-import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -31,6 +29,7 @@ from simulate.realise import realise, render
 from simulate.recipe import Recipe
 from simulate.validation import probe_aggregate, probed_samples
 from stochgeom.errors import UserError, require
+from stochgeom.files import write_bytes
 
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "NUMBA")}
 """Environment of a worker process: tasks are the only parallelism."""
@@ -120,9 +119,7 @@ def _keep_table(recipe: Recipe, out: Path) -> None:
     """Copy the response table beside the store, so that the corpus depends on no other place or version."""
     source, copy = recipe.table_path(), layout.store_path(out).parent / layout.TABLE
     if source is not None and source != copy:
-        partial = copy.with_name(f".{copy.name}.{uuid.uuid4().hex}")
-        shutil.copyfile(source, partial)
-        partial.replace(copy)
+        write_bytes(copy, source.read_bytes())
 
 
 def run_task(payload: str, out: str, task: Task) -> Task:
