@@ -1,9 +1,10 @@
 """Sample i of a recipe: parameters, aggregate, field, scene and image. A pure function of (recipe, seed, i).
 
 Random numbers come from `SeedSequence(seed, spawn_key=(i, stage))`: stage 0 parameters, 1 structure, 2
-crystals, 3 displacements, 4 realism. A draw that the model finds infeasible is drawn again, parameters and
-all, with the attempt's number appended to the key of stages 0 and 1; `draws` counts the attempts, because
-redrawing shifts the corpus away from the recipe's laws and its user must know how far.
+crystals, 3 displacements, 4 realism (`simulate.realism.REALISM_STAGE`). A draw that the model finds
+infeasible is drawn again, parameters and all, with the attempt's number appended to the key of stages 0 and
+1; `draws` counts the attempts, because redrawing shifts the corpus away from the recipe's laws and its user
+must know how far.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from simulate.material import Material
     from simulate.scene import Scene
 
-PARAMETERS, STRUCTURE, CRYSTALS, DISPLACEMENTS, REALISM = range(5)
+PARAMETERS, STRUCTURE, CRYSTALS, DISPLACEMENTS = range(4)
 MOST_DRAWS = 100
 
 

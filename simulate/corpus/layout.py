@@ -18,6 +18,7 @@ import numpy as np
 import zarr
 from zarr.codecs import BytesCodec, Crc32cCodec, ZstdCodec
 
+from simulate.recipe import SPLITS
 from stochgeom.errors import UserError
 
 if TYPE_CHECKING:
@@ -41,7 +42,6 @@ PARTICLE_COLUMNS = (
     "qz",
     "qw",
 )
-VALIDATION_COLUMNS = ("sample", "y", "x", "place")
 NAN = float("nan")
 
 
@@ -176,7 +176,7 @@ def attributes(recipe: Recipe, samples: int) -> dict[str, Any]:
         "particle_columns": list(PARTICLE_COLUMNS),
         "species_names": list(recipe.species_names),
         "phase_names": list(recipe.phase_names),
-        "splits": ["train", "calibration", "validation", "test"],
+        "splits": list(SPLITS),
         "units": {name: unit_of(name) for name in (*recipe.parameter_names, *recipe.descriptor_names)},
     }
 

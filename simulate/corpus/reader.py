@@ -12,19 +12,18 @@ from typing import Any
 
 import numpy as np
 import zarr
-from numpy.random import SeedSequence, default_rng
+from numpy.random import default_rng
 from numpy.typing import NDArray
 from zarr.storage import LocalStore
 
 from simulate.corpus import layout
 from simulate.corpus.writer import read_attributes
-from simulate.realism import Realism, apply_realism
+from simulate.realise import seed_of
+from simulate.realism import REALISM_STAGE, Realism, apply_realism
 from simulate.recipe import SPLITS, Recipe
 from stochgeom.aggregate import HeteroAggregate
 from stochgeom.errors import UserError
 from stochgeom.projection import Field
-
-REALISM_STAGE = 4
 
 
 class CheckedArray:
@@ -225,8 +224,7 @@ class Corpus:
         Draw 0 is the sample's own and never changes; draws 1, 2, ... are fresh conditions and noise for
         training.
         """
-        key = (int(index), REALISM_STAGE) if draw == 0 else (int(index), REALISM_STAGE, int(draw))
-        rng = default_rng(SeedSequence(self.recipe.seed, spawn_key=key))
+        rng = default_rng(seed_of(self.recipe, int(index), REALISM_STAGE, int(draw)))
         conditions = self.recipe.realism if realism is None else realism
         image = self.clean(index)
         return apply_realism(image, self._pixel_size(index), conditions, rng)
