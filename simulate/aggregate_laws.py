@@ -7,13 +7,15 @@ as it was.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from simulate.laws import Law, Number, Strict, bounds, integer_at, value_at
+from simulate.laws import Law, Number, Strict, bounds, extremes, integer_at, quantiles, stated, value_at
 from stochgeom.parameters import AggregateParameters, Name
 
 _SCALARS = ("fractal_dimension", "fractal_prefactor", "hetero_affinity", "overlap", "mean_cluster_size")
@@ -60,12 +62,19 @@ class AggregateLaws(Strict):
     pose: str = "random"
     species: tuple[SpeciesLaws, ...] = Field(min_length=1)
 
+    @field_validator("n_particles")
+    @classmethod
+    def _whole(cls, number: float | Law) -> float | Law:
+        for place, value in stated(number).items():
+            subject = f"{place} = {value:g} " if place else ""
+            if not value.is_integer():
+                raise ValueError(f"{subject}should be a whole number")
+            if value < 1:
+                raise ValueError(f"{subject}should be at least 1")
+        return number
+
     @model_validator(mode="after")
-    def _whole(self) -> AggregateLaws:
-        if isinstance(self.n_particles, float) and not self.n_particles.is_integer():
-            raise ValueError(f"n_particles = {self.n_particles:g} should be a whole number")
-        if bounds(self.n_particles)[0] < 1:
-            raise ValueError(f"n_particles = {bounds(self.n_particles)[0]:g} should be at least 1")
+    def _complete(self) -> AggregateLaws:
         names = [species.name for species in self.species]
         if len(set(names)) < len(names):
             raise ValueError(f"two species are called {max(names, key=names.count)!r}")
@@ -131,6 +140,27 @@ class AggregateLaws(Strict):
             "mean_cluster_size": shared if own is None else value_at(own, u[f"{prefix}mean_cluster_size"]),
             "phases": dict(species.phases),
         }
+
+    def corners(self) -> Iterator[NDArray[np.float64]]:
+        """Vectors of uniforms that take every choice to each of its values and every other law to its ends.
+
+        One law at a time, the others in their middle; and the numbers of a species' radius law in all
+        combinations of their extremes, because they bound each other (a standard deviation and its mean).
+        """
+        slots = self.slots
+        yield self._uniforms({})
+        for key, number in slots:
+            yield from (self._uniforms({key: u}) for u in quantiles(number))
+        for species in self.species:
+            prefix = f"species.{species.name}.radii."
+            radii = {key: extremes(number) for key, number in slots if key.startswith(prefix)}
+            yield from (
+                self._uniforms(dict(zip(radii, u, strict=True))) for u in itertools.product(*radii.values())
+            )
+
+    def _uniforms(self, chosen: dict[str, float]) -> NDArray[np.float64]:
+        """A vector of uniforms: those chosen by key, one half elsewhere."""
+        return np.array([chosen.get(key, 0.5) for key, _ in self.slots])
 
     def parameters(self, uniforms: NDArray[np.float64]) -> AggregateParameters:
         """Parameters of one aggregate at a vector of uniforms (slot,) in [0, 1)."""

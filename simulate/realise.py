@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.random import SeedSequence, default_rng
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from simulate.laws import value_at
 from simulate.recipe import MultisliceSettings, Recipe
+from simulate.recipe_errors import one_line
 from stochgeom.aggregate import HeteroAggregate
 from stochgeom.aggregation import sample_aggregate
 from stochgeom.descriptors import describe
@@ -88,6 +90,9 @@ def realise(recipe: Recipe, index: int) -> Realisation:
         except InfeasibleParametersError as error:
             problem = error
             continue
+        except ValidationError as error:  # the recipe's own checks should have found it
+            text = one_line(error, AggregateParameters, recipe.aggregate.at(uniforms[:slots]), "aggregate")
+            raise UserError(f"recipe {recipe.name}: sample {index}: {text}") from None
         return _in_field(recipe, index, parameters, aggregate, uniforms[slots:], attempt + 1)
     raise UserError(
         f"recipe {recipe.name}: sample {index}: {MOST_DRAWS} draws were all infeasible; the last: {problem}"

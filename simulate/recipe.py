@@ -220,7 +220,7 @@ class Recipe(Strict):
         except ValidationError as error:
             raise UserError(f"{source}: {one_line(error, cls, data)}") from None
         recipe._folder = None if folder is None else Path(folder)
-        recipe._check_corners(source, data)
+        recipe._check_values(source)
         recipe._check_names(source)
         return recipe._with_files(source, with_table)
 
@@ -271,10 +271,10 @@ class Recipe(Strict):
 
         return tuple(descriptor_names(self.species_names))
 
-    def _check_corners(self, source: str, data: dict[str, Any]) -> None:
-        """The model must accept the lowest, middle and highest values of all laws."""
-        for quantile in (0.0, 0.5, 1.0 - 2.0**-53):
-            values = self.aggregate.at(np.full(len(self.aggregate.slots), quantile))
+    def _check_values(self, source: str) -> None:
+        """The model must accept every value that a choice lists, and the ends of every other law."""
+        for uniforms in self.aggregate.corners():
+            values = self.aggregate.at(uniforms)
             try:
                 AggregateParameters.model_validate(values)
             except ValidationError as error:

@@ -61,8 +61,46 @@ REFUSED = [
         {"law": "uniform", "low": 2, "high": 1.5},
         r"aggregate.fractal_dimension: low = 2 is above high = 1.5",
     ),
-    ("aggregate.n_particles", 2.5, r"aggregate: n_particles = 2.5 should be a whole number"),
-    ("aggregate.n_particles", -4, r"aggregate: n_particles = -4 should be at least 1"),
+    ("aggregate.n_particles", 2.5, r"aggregate.n_particles = 2.5: should be a whole number"),
+    ("aggregate.n_particles", -4, r"aggregate.n_particles = -4: should be at least 1"),
+    (
+        "aggregate.n_particles",
+        {"law": "uniform", "low": 3.5, "high": 9},
+        r"aggregate.n_particles: low = 3.5 should be a whole number",
+    ),
+    (
+        "aggregate.n_particles",
+        {"law": "log-uniform", "low": 3, "high": 8.5},
+        r"aggregate.n_particles: high = 8.5 should be a whole number",
+    ),
+    (
+        "aggregate.n_particles",
+        {"law": "choice", "values": [4, 9.6, 5]},
+        r"aggregate.n_particles: values\[1\] = 9.6 should be a whole number",
+    ),
+    (
+        "aggregate.fractal_dimension",
+        {"law": "choice", "values": [1.7, 3.4, 1.8, 1.8, 1.9]},
+        r"aggregate.fractal_dimension = 3.4: should be less than or equal to 3",
+    ),
+    (
+        "aggregate.species.0.radii",
+        {
+            "law": "normal",
+            "mean_nm": {"law": "uniform", "low": 2, "high": 9},
+            "sd_nm": {"law": "choice", "values": [0.1, 2.5, 0.2]},
+        },
+        r"aggregate.species\[0\].radii: sd_nm = 2.5 must be less than a third of mean_nm = (5.5|2)",
+    ),
+    (
+        "aggregate.species.0.radii",
+        {
+            "law": "normal",
+            "mean_nm": {"law": "uniform", "low": 3, "high": 9},
+            "sd_nm": {"law": "uniform", "low": 0, "high": 1.5},
+        },
+        r"aggregate.species\[0\].radii: sd_nm = 1.5 must be less than a third of mean_nm = 3",
+    ),
     (
         "aggregate.species.0.radii.median_nm",
         -3,
