@@ -24,14 +24,8 @@ from learn.targets import TargetSet, transform_values
 from stochgeom.aggregation import sample_aggregate
 from stochgeom.descriptors import describe, descriptor_names
 from stochgeom.errors import InfeasibleParametersError, UserError
-from stochgeom.parameters import (
-    AggregateParameters,
-    ConstantRadii,
-    LognormalRadii,
-    NormalRadii,
-    RadiusLaw,
-    Species,
-)
+from stochgeom.parameters import AggregateParameters, Species
+from stochgeom.radius_laws import ConstantRadii, LognormalRadii, NormalRadii, RadiusLaw
 
 if TYPE_CHECKING:
     from simulate.corpus.reader import Corpus
@@ -166,6 +160,7 @@ def parameters_of(template: AggregateParameters, row: dict[str, float]) -> Aggre
             fraction=min(max(row[f"fraction_{s.name}"], 0.0), 1.0),
             radii=_radii(s.radii, row[f"median_radius_nm_{s.name}"], row[f"geometric_sd_{s.name}"]),
             mean_cluster_size=max(1.0, row[f"mean_cluster_size_{s.name}"]),
+            cluster_sizes=s.cluster_sizes,
             phases=s.phases,
         )
         for s in template.species
@@ -183,7 +178,7 @@ def parameters_of(template: AggregateParameters, row: dict[str, float]) -> Aggre
 
 
 def _radii(law: RadiusLaw, median_nm: float, geometric_sd: float) -> RadiusLaw:
-    """A radius law of the same kind as `law`."""
+    """A radius law of the same kind as `law`; a lognormal one where two numbers do not settle the kind."""
     if isinstance(law, ConstantRadii):
         return ConstantRadii(radius_nm=median_nm)
     if isinstance(law, NormalRadii):

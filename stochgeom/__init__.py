@@ -5,8 +5,9 @@ from .aggregation import sample_aggregate
 from .descriptors import describe, descriptor_names
 from .errors import InfeasibleParametersError, MissingExtraError, UserError
 from .feasibility import check_feasible
-from .parameters import AggregateParameters, ConstantRadii, LognormalRadii, NormalRadii, Species
+from .parameters import AggregateParameters, Species
 from .projection import Chords, Field, chord_lengths, chord_lengths_at, particle_chords
+from .radius_laws import ConstantRadii, HistogramRadii, LognormalRadii, NormalRadii, ScipyRadii
 
 __all__ = [
     "AggregateParameters",
@@ -14,10 +15,12 @@ __all__ = [
     "ConstantRadii",
     "Field",
     "HeteroAggregate",
+    "HistogramRadii",
     "InfeasibleParametersError",
     "LognormalRadii",
     "MissingExtraError",
     "NormalRadii",
+    "ScipyRadii",
     "Species",
     "UserError",
     "check_feasible",

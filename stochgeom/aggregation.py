@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from .aggregate import HeteroAggregate
+from .clusters import cluster_sizes
 from .feasibility import SMALL, check_feasible, unmet
 from .kernels import FAR, FOUND, grow
-from .parameters import AggregateParameters, Species
+from .parameters import AggregateParameters
 from .poses import resting_pose
 from .rotations import random_quaternions, rotation_matrices
 
@@ -79,22 +80,10 @@ class _Drawn:
         return mean * (len(self.radii) / parameters.fractal_prefactor) ** (1 / parameters.fractal_dimension)
 
 
-def _cluster_sizes(count: int, species: Species, rng: np.random.Generator) -> list[int]:
-    """Sizes of a geometric law with the species' mean that sum to `count`; the last one is cut."""
-    if species.mean_cluster_size == 1.0:
-        return [1] * count
-    sizes: list[int] = []
-    left = count
-    while left > 0:
-        sizes.append(min(left, int(rng.geometric(1.0 / species.mean_cluster_size))))
-        left -= sizes[-1]
-    return sizes
-
-
 def _draw(parameters: AggregateParameters, rng: np.random.Generator) -> _Drawn:
     radii, sizes = [], []
     for count, species in zip(parameters.counts, parameters.species, strict=True):
-        sizes += _cluster_sizes(count, species, rng)
+        sizes += cluster_sizes(count, species.mean_cluster_size, species.cluster_sizes, rng)
         radii.append(species.radii.sample(count, rng))
     return _Drawn(
         np.concatenate(radii),

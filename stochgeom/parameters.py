@@ -6,101 +6,30 @@ import math
 from functools import cached_property
 from typing import Annotated, Literal
 
-import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
-from scipy.special import ndtri
+from pydantic import Field, field_validator, model_validator
 
-TRUNCATION = 3.0  # radius laws end this many (geometric) standard deviations from their centre
+from .clusters import SizeLaw
+from .radius_laws import Frozen, LognormalRadii, RadiusLaw
+
 NAME = r"^[A-Za-z0-9][A-Za-z0-9.+\-]*$"
-_BELOW = 0.5 * math.erfc(TRUNCATION / math.sqrt(2.0))
-
 Name = Annotated[str, Field(pattern=NAME)]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-def _truncated_normal(n: int, rng: np.random.Generator) -> np.ndarray:
-    """(n,) standard normal numbers, truncated at TRUNCATION on both sides."""
-    return ndtri(_BELOW + (1.0 - 2.0 * _BELOW) * rng.random(n))
-
-
-class LognormalRadii(_Frozen):
-    """Lognormal radii: median in nm and geometric standard deviation, truncated at three of these."""
-
-    law: Literal["lognormal"] = "lognormal"
-    median_nm: float = Field(gt=0)
-    geometric_sd: float = Field(default=1.0, ge=1, le=3)
-
-    def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """(n,) float64 radii in nm."""
-        return self.median_nm * self.geometric_sd ** _truncated_normal(n, rng)
-
-
-class NormalRadii(_Frozen):
-    """Normal radii: mean and standard deviation in nm, truncated at three of them; positive there."""
-
-    law: Literal["normal"] = "normal"
-    mean_nm: float = Field(gt=0)
-    sd_nm: float = Field(default=0.0, ge=0)
-
-    @model_validator(mode="after")
-    def _stays_positive(self) -> NormalRadii:
-        if TRUNCATION * self.sd_nm >= self.mean_nm:
-            raise ValueError(
-                f"sd_nm = {self.sd_nm:g} must be less than a third of mean_nm = {self.mean_nm:g}"
-            )
-        return self
-
-    @property
-    def median_nm(self) -> float:
-        return self.mean_nm
-
-    @property
-    def geometric_sd(self) -> float:
-        """That of the lognormal law with the same coefficient of variation."""
-        return math.exp(math.sqrt(math.log1p((self.sd_nm / self.mean_nm) ** 2)))
-
-    def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """(n,) float64 radii in nm."""
-        return self.mean_nm + self.sd_nm * _truncated_normal(n, rng)
-
-
-class ConstantRadii(_Frozen):
-    """All particles of one radius (nm)."""
-
-    law: Literal["constant"] = "constant"
-    radius_nm: float = Field(gt=0)
-
-    @property
-    def median_nm(self) -> float:
-        return self.radius_nm
-
-    @property
-    def geometric_sd(self) -> float:
-        return 1.0
-
-    def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """(n,) float64 radii in nm; takes nothing from `rng`."""
-        return np.full(n, self.radius_nm)
-
-
-RadiusLaw = Annotated[LognormalRadii | NormalRadii | ConstantRadii, Field(discriminator="law")]
-
-
-class Species(_Frozen):
+class Species(Frozen):
     """One material of the aggregate.
 
-    `fraction` is its share of the particles by number. `mean_cluster_size` is the mean number of particles of
-    its single-species primary clusters, whose sizes follow a geometric law (1: particles join one by one).
-    `phases` maps crystal phases to number shares; empty means one phase of the species' name.
+    `fraction` is its share of the particles, by number unless `AggregateParameters.fractions` says otherwise.
+    `mean_cluster_size` is the mean number of particles of its single-species primary clusters (1: particles
+    join one by one), whose sizes follow the law `cluster_sizes`. `phases` maps crystal phases to number
+    shares; empty means one phase of the species' name. `density_g_cm3` is needed for fractions by mass only.
     """
 
     name: Name
     fraction: float = Field(ge=0, le=1)
     radii: RadiusLaw
     mean_cluster_size: float = Field(default=1.0, ge=1)
+    cluster_sizes: SizeLaw = "geometric"
+    density_g_cm3: float | None = Field(default=None, gt=0)
     phases: dict[Name, float] = Field(default_factory=dict)
 
     @field_validator("phases")
@@ -134,13 +63,17 @@ def _experiment() -> tuple[Species, ...]:
     )
 
 
-class AggregateParameters(_Frozen):
+class AggregateParameters(Frozen):
     """Parameters of one hetero-aggregate.
 
     n_particles
         Number of particles; it and the counts per species come out exactly.
     species
         One or more `Species`; their fractions sum to one.
+    fractions
+        What the species' fractions are shares of: "number", "volume" or "mass". The last two are turned into
+        shares by number with the mean r³ of the radius laws (and the densities), so an aggregate's own volume
+        fraction scatters about the one asked for, as its radii do.
     fractal_dimension, fractal_prefactor
         Df and kf of N = kf (Rg / r_v)^Df; r_v is the volume-equivalent mean radius of the particles drawn and
         Rg the radius of gyration with masses r³, solid spheres included.
@@ -157,6 +90,7 @@ class AggregateParameters(_Frozen):
 
     n_particles: int = Field(default=29, ge=1)
     species: tuple[Species, ...] = Field(default_factory=_experiment, min_length=1)
+    fractions: Literal["number", "volume", "mass"] = "number"
     fractal_dimension: float = Field(default=1.8, ge=1, le=3)
     fractal_prefactor: float = Field(default=1.3, gt=0)
     hetero_affinity: float = Field(default=0.0, ge=-20, le=20)
@@ -178,10 +112,29 @@ class AggregateParameters(_Frozen):
             raise ValueError(f"fractions of species must sum to 1, not {total:.6g}")
         return species
 
+    @model_validator(mode="after")
+    def _densities_known(self) -> AggregateParameters:
+        missing = [s.name for s in self.species if s.density_g_cm3 is None]
+        if self.fractions == "mass" and missing:
+            raise ValueError(f"fractions by mass need density_g_cm3 of {', '.join(missing)}")
+        return self
+
+    @cached_property
+    def number_fractions(self) -> tuple[float, ...]:
+        """Shares of the species by number that give the fractions asked for."""
+        if self.fractions == "number":
+            return tuple(s.fraction for s in self.species)
+        densities = [s.density_g_cm3 if self.fractions == "mass" else 1.0 for s in self.species]
+        weights = [
+            s.fraction / (density * s.radii.mean_cube_nm3)  # type: ignore[operator]
+            for s, density in zip(self.species, densities, strict=True)
+        ]
+        return tuple(weight / sum(weights) for weight in weights)
+
     @cached_property
     def counts(self) -> tuple[int, ...]:
         """Particles per species by largest remainder, ties to the earlier species; they sum up."""
-        quotas = [s.fraction * self.n_particles for s in self.species]
+        quotas = [share * self.n_particles for share in self.number_fractions]
         counts = [math.floor(q + 1e-9) for q in quotas]
         by_remainder = sorted(range(len(quotas)), key=lambda k: (round(counts[k] - quotas[k], 9), k))
         for k in by_remainder[: self.n_particles - sum(counts)]:
@@ -198,7 +151,7 @@ class AggregateParameters(_Frozen):
         return tuple(phase for s in self.species for phase in s.phase_shares)
 
     def columns(self) -> dict[str, float]:
-        """The parameters as one row of numbers, by column name; radii in nm."""
+        """The parameters as one row of numbers, by column name; radii in nm, fractions by number."""
         row = {
             "n_particles": float(self.n_particles),
             "fractal_dimension": self.fractal_dimension,
@@ -206,8 +159,8 @@ class AggregateParameters(_Frozen):
             "hetero_affinity": self.hetero_affinity,
             "overlap": self.overlap,
         }
-        for s in self.species:
-            row[f"fraction_{s.name}"] = s.fraction
+        for s, share in zip(self.species, self.number_fractions, strict=True):
+            row[f"fraction_{s.name}"] = share
             row[f"median_radius_nm_{s.name}"] = s.radii.median_nm
             row[f"geometric_sd_{s.name}"] = s.radii.geometric_sd
             row[f"mean_cluster_size_{s.name}"] = s.mean_cluster_size
