@@ -27,6 +27,7 @@ from simulate.engines.base import Engine, make_engine
 from simulate.progress import Progress
 from simulate.realise import realise, render
 from simulate.recipe import Recipe
+from simulate.recipe_files import CORPUS_TABLE
 from simulate.validation import probe_aggregate, probed_samples
 from stochgeom.errors import UserError, require
 from stochgeom.files import write_bytes
@@ -117,7 +118,7 @@ def _check_request(
 
 def _keep_table(recipe: Recipe, out: Path) -> None:
     """Copy the response table beside the store, so that the corpus depends on no other place or version."""
-    source, copy = recipe.table_path(), layout.store_path(out).parent / layout.TABLE
+    source, copy = recipe.table_path(), layout.store_path(out).parent / CORPUS_TABLE
     if source is not None and source != copy:
         write_bytes(copy, source.read_bytes())
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from simulate.engines.base import make_engine
 from simulate.realise import Realisation, realise, seed_of
-from simulate.recipe import SPLITS, Recipe
+from simulate.recipe import Recipe
+from simulate.recipe_settings import SPLITS
 from stochgeom.errors import UserError
 from stochgeom.projection import chord_lengths
 

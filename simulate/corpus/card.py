@@ -13,7 +13,7 @@ import numpy as np
 
 from simulate.corpus import layout
 from simulate.laws import describe_law
-from simulate.recipe import SPLITS, ResponseSettings
+from simulate.recipe_settings import SPLITS, ResponseSettings
 
 if TYPE_CHECKING:
     from simulate.corpus.reader import Corpus

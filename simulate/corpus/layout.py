@@ -18,7 +18,7 @@ import numpy as np
 import zarr
 from zarr.codecs import BytesCodec, Crc32cCodec, ZstdCodec
 
-from simulate.recipe import SPLITS
+from simulate.recipe_settings import SPLITS
 from stochgeom.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 STORE = "corpus.zarr"
-TABLE = "response.npz"
-"""Copy of the response table, kept beside the store so that the corpus can be verified anywhere."""
 
 PARTICLE_COLUMNS = (
     "x_nm",

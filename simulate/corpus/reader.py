@@ -20,7 +20,8 @@ from simulate.corpus import layout
 from simulate.corpus.writer import read_attributes
 from simulate.realise import seed_of
 from simulate.realism import REALISM_STAGE, Realism, apply_realism
-from simulate.recipe import SPLITS, Recipe
+from simulate.recipe import Recipe
+from simulate.recipe_settings import SPLITS
 from stochgeom.aggregate import HeteroAggregate
 from stochgeom.errors import UserError
 from stochgeom.projection import Field

@@ -18,7 +18,8 @@ from simulate.engines.base import make_engine
 from simulate.generate import generate
 from simulate.realise import render
 from simulate.realism import Realism
-from simulate.recipe import SPLITS, Recipe
+from simulate.recipe import Recipe
+from simulate.recipe_settings import SPLITS
 from stochgeom.descriptors import describe
 from stochgeom.errors import UserError
 

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulate.recipe import SPLITS, Recipe, Split, shipped_files
+from simulate.recipe import Recipe
+from simulate.recipe_files import shipped_files
+from simulate.recipe_settings import SPLITS, Split
 from simulate.resources import resource
 from stochgeom.errors import UserError
 
