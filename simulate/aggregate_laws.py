@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import Discriminator, Field, FiniteFloat, PositiveFloat, Tag, field_validator, model_validator
 
 from simulate.laws import Law, Number, Strict, bounds, extremes, integer_at, quantiles, stated, value_at
 from stochgeom.parameters import AggregateParameters, Name
@@ -21,7 +21,9 @@ from stochgeom.parameters import AggregateParameters, Name
 _SCALARS = ("fractal_dimension", "fractal_prefactor", "hetero_affinity", "overlap", "mean_cluster_size")
 
 
-def _text_or_law(value: Any) -> str:
+def _kind(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return "list"
     return "text" if isinstance(value, str) else "law"
 
 
@@ -31,19 +33,26 @@ class SpeciesLaws(Strict):
     name: Name
     fraction: Annotated[
         Annotated[Literal["remainder"], Tag("text")] | Annotated[Number, Tag("law")],
-        Discriminator(_text_or_law),
+        Discriminator(_kind),
     ]
     radii: dict[
         str,
-        Annotated[Annotated[str, Tag("text")] | Annotated[Number, Tag("law")], Discriminator(_text_or_law)],
+        Annotated[
+            Annotated[str, Tag("text")]
+            | Annotated[Number, Tag("law")]
+            | Annotated[tuple[FiniteFloat, ...], Tag("list")],
+            Discriminator(_kind),
+        ],
     ]
     mean_cluster_size: Number | None = None
+    cluster_sizes: str = "geometric"
+    density_g_cm3: PositiveFloat | None = None
     phases: dict[str, float] = Field(default_factory=dict)
 
     @property
     def radius_keys(self) -> list[str]:
         """Keys of the radius law that hold numbers, in alphabetical order."""
-        return sorted(key for key, value in self.radii.items() if not isinstance(value, str))
+        return sorted(key for key, value in self.radii.items() if not isinstance(value, str | tuple))
 
 
 class AggregateLaws(Strict):
@@ -53,6 +62,7 @@ class AggregateLaws(Strict):
     """
 
     n_particles: Number = 29
+    fractions: str = "number"
     fractal_dimension: Number = 1.8
     fractal_prefactor: Number = 1.3
     hetero_affinity: Number = 0.0
@@ -122,7 +132,7 @@ class AggregateLaws(Strict):
         rest = 1.0 - sum(one["fraction"] for one in values["species"] if one["fraction"] is not None)
         for one in values["species"]:
             one["fraction"] = max(rest, 0.0) if one["fraction"] is None else one["fraction"]
-        return {**values, "kernel": self.kernel, "pose": self.pose}
+        return {**values, "fractions": self.fractions, "kernel": self.kernel, "pose": self.pose}
 
     @staticmethod
     def _species_at(species: SpeciesLaws, u: dict[str, float], shared: float) -> dict[str, Any]:
@@ -138,6 +148,8 @@ class AggregateLaws(Strict):
             else value_at(species.fraction, u[f"{prefix}fraction"]),
             "radii": radii,
             "mean_cluster_size": shared if own is None else value_at(own, u[f"{prefix}mean_cluster_size"]),
+            "cluster_sizes": species.cluster_sizes,
+            "density_g_cm3": species.density_g_cm3,
             "phases": dict(species.phases),
         }
 

@@ -158,8 +158,10 @@ def extremes(number: float | Law) -> list[float]:
     return [reached[0], reached[-1]] if len(reached) > 1 else reached
 
 
-def describe_law(number: float | Law) -> str:
-    """The law in words, for a dataset card."""
+def describe_law(number: float | Law | tuple[float, ...]) -> str:
+    """A number, a law or a list of numbers in words, for a dataset card."""
+    if isinstance(number, tuple):
+        return "[" + ", ".join(f"{value:g}" for value in number) + "]"
     if isinstance(number, Choice):
         return "one of " + ", ".join(f"{value:g}" for value in number.values)
     if isinstance(number, Law):

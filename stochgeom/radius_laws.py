@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -204,6 +204,7 @@ class ScipyRadii(NumericRadii):
         return np.asarray(frozen.ppf(_truncated(np.asarray(u))), float)
 
 
+@lru_cache(maxsize=1)
 def _families() -> dict[str, Any]:
     """Continuous distributions of scipy.stats by name."""
     from scipy import stats
