@@ -1,4 +1,4 @@
-"""The [aggregate] table: radius laws with lists and further keys, kinds of fractions, laws of cluster sizes."""
+"""The [aggregate] table: measured radius laws, kinds of fractions, laws of cluster sizes."""
 
 from __future__ import annotations
 
