@@ -168,13 +168,20 @@ def parameters_of(template: AggregateParameters, row: dict[str, float]) -> Aggre
     return AggregateParameters(
         n_particles=max(1, round(row["n_particles"])),
         species=tuple(species),
-        fractal_dimension=row["fractal_dimension"],
-        fractal_prefactor=row["fractal_prefactor"],
+        fractal_dimension=_known(row["fractal_dimension"], template.fractal_dimension),
+        fractal_prefactor=_known(row["fractal_prefactor"], template.fractal_prefactor),
         hetero_affinity=row["hetero_affinity"],
         overlap=row["overlap"],
         kernel=template.kernel,
+        growth=template.growth,
+        coordination=row.get("mean_coordination"),
         pose=template.pose,
     )
+
+
+def _known(value: float, otherwise: float) -> float:
+    """`value`, or what stands in for it where a kernel does not ask for it."""
+    return value if np.isfinite(value) else otherwise
 
 
 def _radii(law: RadiusLaw, median_nm: float, geometric_sd: float) -> RadiusLaw:

@@ -69,6 +69,8 @@ class AggregateLaws(Strict):
     overlap: Number = 0.0
     mean_cluster_size: Number = 1.0
     kernel: str = "tunable"
+    growth: str = "cluster-cluster"
+    coordination: Number | None = None
     pose: str = "random"
     species: tuple[SpeciesLaws, ...] = Field(min_length=1)
 
@@ -120,6 +122,8 @@ class AggregateLaws(Strict):
                 (f"species.{species.name}.radii.{key}", species.radii[key]) for key in species.radius_keys
             ]
             slots.append((f"species.{species.name}.mean_cluster_size", species.mean_cluster_size))
+        if self.coordination is not None:  # last, so that it leaves the other draws as they are
+            slots.append(("coordination", self.coordination))
         return [(key, 0.0 if value is None or value == "remainder" else value) for key, value in slots]
 
     def at(self, uniforms: NDArray[np.float64]) -> dict[str, Any]:
@@ -132,7 +136,10 @@ class AggregateLaws(Strict):
         rest = 1.0 - sum(one["fraction"] for one in values["species"] if one["fraction"] is not None)
         for one in values["species"]:
             one["fraction"] = max(rest, 0.0) if one["fraction"] is None else one["fraction"]
-        return {**values, "fractions": self.fractions, "kernel": self.kernel, "pose": self.pose}
+        if self.coordination is not None:
+            values["coordination"] = value_at(self.coordination, u["coordination"])
+        words = {name: getattr(self, name) for name in ("fractions", "kernel", "growth", "pose")}
+        return {**values, **words}
 
     @staticmethod
     def _species_at(species: SpeciesLaws, u: dict[str, float], shared: float) -> dict[str, Any]:

@@ -9,10 +9,14 @@ import numpy as np
 
 from .aggregate import HeteroAggregate
 from .clusters import cluster_sizes
+from .collisions import BALLISTIC, DIFFUSION, collide
+from .contacts import contact_pairs
+from .errors import InfeasibleParametersError
 from .feasibility import SMALL, check_feasible, unmet
 from .kernels import FAR, FOUND, grow
 from .parameters import AggregateParameters
 from .poses import resting_pose
+from .restructuring import close_loops
 from .rotations import random_quaternions, rotation_matrices
 
 STRUCTURES = 12  # structures tried with one set of radii and clusters
@@ -47,8 +51,13 @@ def sample_aggregate(
     `rng` draws structure and pose, `crystal_rng` (default: `rng`, afterwards) phases and orientations.
     The centre of mass (masses r³) is at the origin. Raises InfeasibleParametersError.
     """
-    check_feasible(parameters)
-    drawn, centres = _structure(parameters, rng)
+    if parameters.kernel == "tunable":
+        check_feasible(parameters)
+        drawn, centres = _structure(parameters, rng)
+    else:
+        drawn, centres = _collision(parameters, rng)
+    if parameters.coordination is not None:
+        _close_loops(parameters, drawn, centres, rng)
     if parameters.pose == "resting":
         centres = centres @ rotation_matrices(resting_pose(centres, drawn.radii, rng)).T
     masses = drawn.radii**3
@@ -147,6 +156,37 @@ def _nearest_structure(
     if best is None:
         raise unmet(parameters, 1.0, "no structure was found")
     return drawn, best
+
+
+def _collision(parameters: AggregateParameters, rng: np.random.Generator) -> tuple[_Drawn, np.ndarray]:
+    """Radii and centres (n, 3) of an aggregate whose clusters collide."""
+    drawn = _draw(parameters, rng)
+    centres = collide(
+        drawn.radii,
+        drawn.species,
+        drawn.cluster,
+        len(parameters.species),
+        BALLISTIC if parameters.kernel == "ballistic" else DIFFUSION,
+        parameters.growth == "particle-cluster",
+        parameters.hetero_affinity,
+        parameters.overlap,
+        rng,
+    )
+    return drawn, centres
+
+
+def _close_loops(
+    parameters: AggregateParameters, drawn: _Drawn, centres: np.ndarray, rng: np.random.Generator
+) -> None:
+    """Bend branches of `centres` (n, 3), in place, to the mean coordination asked for."""
+    assert parameters.coordination is not None
+    n = len(centres)
+    wanted = math.ceil(parameters.coordination * n / 2 - 1e-9)
+    pairs = contact_pairs(centres, drawn.radii)
+    made = close_loops(centres, drawn.radii, pairs, wanted, 1 - parameters.overlap, rng)
+    if made < wanted:
+        reason = f"no branch is free to bend any more ({n} particles)"
+        raise InfeasibleParametersError("coordination", parameters.coordination, 2 * made / n, reason)
 
 
 def _phases(parameters: AggregateParameters, rng: np.random.Generator) -> np.ndarray:
