@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 STORE = "corpus.zarr"
+RUNS = "runs"
+"""Folder beside the store with a record of every run that made a part of it."""
 
 PARTICLE_COLUMNS = (
     "x_nm",
@@ -40,7 +42,15 @@ PARTICLE_COLUMNS = (
     "qz",
     "qw",
 )
+PROBE_COLUMNS = ("sample", "y", "x", "place", "intensity", "standard_error", "response")
+_RUN = re.compile(r"run-\d{8}T\d{6}Z-[0-9a-f]{32}\.json")
 NAN = float("nan")
+
+Task = tuple[str, int]
+"""What one writer makes at a time: `shard` and its number, or `validation` and that of a probed aggregate."""
+
+STATUS = {"validation": "validation/status", "shard": "status"}
+"""Array that says which tasks of a kind are finished; the kind of the longest tasks first."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +160,15 @@ def validation_arrays(recipe: Recipe) -> list[ArraySpec]:
     ]
 
 
+def arrays(recipe: Recipe, samples: int) -> list[ArraySpec]:
+    """Every array of a corpus."""
+    found = [*sample_arrays(recipe, samples), *validation_arrays(recipe)]
+    found.append(status_array(STATUS["shard"], shard_count(samples, recipe.samples_per_shard)))
+    if recipe.validation is not None:
+        found.append(status_array(STATUS["validation"], recipe.validation.aggregates))
+    return found
+
+
 def status_array(name: str, count: int) -> ArraySpec:
     """One entry and one chunk for each shard; written last."""
     return ArraySpec(name, (count,), "uint8", ("shard",), 1, 1, 0, "1", "1 once the shard is complete")
@@ -206,6 +225,19 @@ def processor() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
+
+
+def run_records(folder: Path) -> list[Path]:
+    """Records of the runs that filled the corpus in `folder`, in the order in which these began."""
+    return sorted(path for path in (folder / RUNS).glob("run-*.json") if _RUN.fullmatch(path.name))
+
+
+def descriptions(folder: Path) -> list[Path]:
+    """Files that describe the corpus in `folder`, whether they are there or not."""
+    return [
+        *(folder / name for name in ("README.md", "croissant.json", "provenance.json")),
+        *run_records(folder),
+    ]
 
 
 def store_path(out: str | Path) -> Path:

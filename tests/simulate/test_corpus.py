@@ -251,7 +251,7 @@ def test_a_store_is_there_whole_or_not_at_all(tmp_path, recipe, monkeypatch):
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_card_croissant_and_provenance_say_what_it_is(finished, tmp_path):
+def test_card_and_croissant_say_what_it_is(finished):
     card = (finished / "README.md").read_text()
     for text in (
         "# small",
@@ -264,10 +264,7 @@ def test_card_croissant_and_provenance_say_what_it_is(finished, tmp_path):
     assert croissant["conformsTo"] == "http://mlcommons.org/croissant/1.0"
     fields = {field["name"] for field in croissant["recordSet"][0]["field"]}
     assert {"samples/images", "samples/descriptors"} <= fields
-    provenance = json.loads((finished / "provenance.json").read_text())
-    assert provenance["recipe_hash"] == Corpus.open(finished).recipe.hash
-    assert provenance["started"] <= provenance["finished"]
-    for path in (*finished.glob("*.*"), finished / "corpus.zarr" / "zarr.json"):
+    for path in (*finished.glob("*.*"), *finished.glob("runs/*"), finished / "corpus.zarr" / "zarr.json"):
         if path.is_file():
             assert str(finished.parent) not in path.read_text()
 
