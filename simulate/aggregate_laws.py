@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -111,7 +112,7 @@ class AggregateLaws(Strict):
                 '(one species may have fraction = "remainder")'
             )
 
-    @property
+    @cached_property
     def slots(self) -> list[tuple[str, float | Law]]:
         """Key and number or law of each uniform of stage 0, in the order in which they are consumed."""
         slots: list[tuple[str, Any]] = [("n_particles", self.n_particles)]

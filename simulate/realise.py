@@ -74,12 +74,11 @@ def seed_of(recipe: Recipe, index: int, stage: int, attempt: int = 0) -> SeedSeq
 
 def realise(recipe: Recipe, index: int) -> Realisation:
     """Parameters, aggregate, field and scene of sample `index`. UserError if no draw is feasible."""
-    slots = len(recipe.aggregate.slots)
+    slots, keys = len(recipe.aggregate.slots), [key for key, _ in recipe.slots]
     problem: InfeasibleParametersError | None = None
     for attempt in range(MOST_DRAWS):
-        rng = default_rng(seed_of(recipe, index, PARAMETERS, attempt))
-        # Two numbers beyond the aggregate's slots: the field's fit and pixel size.
-        uniforms = rng.random(slots + 2)
+        own = seed_of(recipe, index, PARAMETERS, attempt)
+        uniforms = recipe.sampling.uniforms(recipe.seed, index, keys, own, attempt)
         try:
             parameters = recipe.aggregate.parameters(uniforms[:slots])
             aggregate = sample_aggregate(

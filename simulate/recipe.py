@@ -27,7 +27,7 @@ from pydantic import (
 )
 
 from simulate.aggregate_laws import AggregateLaws
-from simulate.laws import Strict
+from simulate.laws import Law, Strict
 from simulate.microscope import Microscope
 from simulate.realism import Realism
 from simulate.recipe_errors import one_line, suggestion
@@ -40,6 +40,7 @@ from simulate.recipe_settings import (
     Split,
     ValidationSettings,
 )
+from simulate.sampling import Sampling
 from stochgeom.errors import UserError
 from stochgeom.parameters import AggregateParameters
 
@@ -58,6 +59,7 @@ class Recipe(Strict):
     seed: NonNegativeInt = 0
     split: Split = Split()
     aggregate: AggregateLaws
+    sampling: Sampling = Sampling()
     materials: dict[str, MaterialSettings] = Field(default_factory=dict)
     microscope: Microscope = Microscope()
     field: FieldSettings
@@ -122,8 +124,12 @@ class Recipe(Strict):
 
     @property
     def hash(self) -> str:
-        """SHA-256 of the canonical JSON."""
-        text = json.dumps(self.canonical, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        """SHA-256 of the canonical JSON without the keys at their defaults, so that a key which a later
+        version adds does not change the hash of recipes that do without it.
+        """
+        sparse = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        stated = _stated(self.canonical, sparse)
+        text = json.dumps(stated, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property
@@ -134,6 +140,12 @@ class Recipe(Strict):
     @cached_property
     def _middle(self) -> AggregateParameters:
         return self.aggregate.parameters(np.full(len(self.aggregate.slots), 0.5))
+
+    @cached_property
+    def slots(self) -> list[tuple[str, float | Law]]:
+        """Key and number or law of each uniform number that a sample's parameters and field take."""
+        field = {"field.fit": self.field.fit, "field.pixel_size_nm": self.field.pixel_size_nm}
+        return self.aggregate.slots + [(key, 0.0 if value is None else value) for key, value in field.items()]
 
     @property
     def parameter_names(self) -> tuple[str, ...]:
@@ -168,6 +180,11 @@ class Recipe(Strict):
                 raise UserError(f"{source}: {line}") from None
 
     def _check_names(self, source: str) -> None:
+        laws = [key for key, number in self.slots if isinstance(number, Law)]
+        try:
+            self.sampling.check(laws)
+        except UserError as error:
+            raise UserError(f"{source}: {error}") from None
         if isinstance(self.engine, ResponseSettings) and self.engine.coefficients_per_um is not None:
             coefficients = self.engine.coefficients_per_um
             accepted = sorted({*self.species_names, *self.phase_names})
@@ -219,3 +236,16 @@ class Recipe(Strict):
         """`engine` with the response table's name resolved to a file."""
         path = self.table_path()
         return self.engine if path is None else self.engine.model_copy(update={"table": str(path.absolute())})
+
+
+def _stated(full: Any, sparse: Any) -> Any:
+    """`full` without what `sparse` lacks, but for the names that tell one law or engine from another."""
+    if isinstance(full, dict) and isinstance(sparse, dict):
+        return {
+            key: _stated(value, sparse.get(key, value))
+            for key, value in full.items()
+            if key in sparse or key in ("law", "name")
+        }
+    if isinstance(full, list) and isinstance(sparse, list):
+        return [_stated(*pair) for pair in zip(full, sparse, strict=True)]
+    return full

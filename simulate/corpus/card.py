@@ -157,7 +157,7 @@ def law_rows(corpus: Corpus) -> list[tuple[str, str]]:
         fraction = species.fraction
         rows.append(
             (
-                f"{species.name}: number fraction",
+                f"{species.name}: {laws.fractions} fraction",
                 fraction if isinstance(fraction, str) else describe_law(fraction),
             )
         )
@@ -172,11 +172,15 @@ def law_rows(corpus: Corpus) -> list[tuple[str, str]]:
             rows.append(
                 (f"{species.name}: phases", ", ".join(f"{k} {v:g}" for k, v in species.phases.items()))
             )
-    rows += [("kernel", laws.kernel), ("pose", laws.pose)]
+    rows += [("kernel", f"{laws.kernel}, {laws.growth}"), ("pose", laws.pose)]
+    if laws.coordination is not None:
+        rows.append(("coordination", describe_law(laws.coordination)))
     for name in ("pixel_size_nm", "fit"):
         number = getattr(recipe.field, name)
         if number is not None:
             rows.append((f"field {name}", describe_law(number)))
+    rows.append(("points", recipe.sampling.points))
+    rows += [(f"correlation {one}, {other}", f"{r:g}") for one, other, r in recipe.sampling.correlations]
     return rows
 
 

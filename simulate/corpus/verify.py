@@ -146,7 +146,7 @@ def _check_truth(corpus: Corpus, rows: slice) -> list[str]:
     filled = np.isfinite(particles).all(axis=2)
     expected_splits = [corpus.recipe.split.of(i) for i in range(rows.start, rows.stop)]
     checks = {
-        "parameters: not finite": np.isfinite(parameters).all(),
+        "parameters: not finite": (np.isfinite(parameters) == _asked(corpus)).all(),
         "pixel_size: not positive": (pixels > 0).all(),
         "particles: filled slots differ from n_particles": (filled.sum(axis=1) == counts).all(),
         "particles: not in the first slots": all(
@@ -164,6 +164,13 @@ def _check_truth(corpus: Corpus, rows: slice) -> list[str]:
         "truth/cropped: neither 0 nor 1": (corpus.array("truth/cropped")[rows] <= 1).all(),
     }
     return [problem for problem, good in checks.items() if not good]
+
+
+def _asked(corpus: Corpus) -> NDArray[np.bool_]:
+    """Which columns of `parameters` the recipe's kernel asks for; the others are NaN."""
+    laws = corpus.recipe.aggregate
+    middle = laws.parameters(np.full(len(laws.slots), 0.5))
+    return np.isfinite(list(middle.columns().values()))
 
 
 def _contacts_agree(corpus: Corpus, descriptors: NDArray[np.float64]) -> bool:
