@@ -152,6 +152,8 @@ def law_rows(corpus: Corpus) -> list[tuple[str, str]]:
         "overlap",
         "mean_cluster_size",
     )
+    if laws.kernel != "tunable":
+        names = tuple(name for name in names if not name.startswith("fractal_"))
     rows = [(name, describe_law(getattr(laws, name))) for name in names]
     for species in laws.species:
         fraction = species.fraction
