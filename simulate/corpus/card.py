@@ -144,16 +144,8 @@ def law_rows(corpus: Corpus) -> list[tuple[str, str]]:
     """Parameter and law, in words, for every parameter of the recipe's aggregates and field."""
     recipe = corpus.recipe
     laws = recipe.aggregate
-    names = (
-        "n_particles",
-        "fractal_dimension",
-        "fractal_prefactor",
-        "hetero_affinity",
-        "overlap",
-        "mean_cluster_size",
-    )
-    if laws.kernel != "tunable":
-        names = tuple(name for name in names if not name.startswith("fractal_"))
+    fractal = ("fractal_dimension", "fractal_prefactor") if laws.kernel == "tunable" else ()
+    names = ("n_particles", *fractal, "hetero_affinity", "overlap", "mean_cluster_size")
     rows = [(name, describe_law(getattr(laws, name))) for name in names]
     for species in laws.species:
         fraction = species.fraction
