@@ -13,15 +13,16 @@ from .collisions import BALLISTIC, DIFFUSION, collide
 from .contacts import contact_pairs
 from .errors import InfeasibleParametersError
 from .feasibility import SMALL, check_feasible, unmet
-from .kernels import FAR, FOUND, grow
+from .growth import grow
+from .merging import FAR, FOUND
 from .parameters import AggregateParameters
 from .poses import resting_pose
 from .restructuring import close_loops
 from .rotations import random_quaternions, rotation_matrices
 
-STRUCTURES = 12  # structures tried with one set of radii and clusters
+STRUCTURES = 4  # structures tried with one set of radii and clusters
+NEAREST = 12  # structures of few particles of which the nearest is taken
 SETS = 6  # sets of radii and clusters drawn
-STRETCH = 1.06  # change of the intermediate targets after a structure that failed
 CLOSE = 0.015  # relative deviation of Rg that small aggregates try to reach
 
 
@@ -60,10 +61,8 @@ def sample_aggregate(
         _close_loops(parameters, drawn, centres, rng)
     if parameters.pose == "resting":
         centres = centres @ rotation_matrices(resting_pose(centres, drawn.radii, rng)).T
-    masses = drawn.radii**3
-    centres -= masses @ centres / masses.sum()
     crystals = crystal_rng if crystal_rng is not None else rng
-    return HeteroAggregate(
+    return HeteroAggregate.of_own_arrays(
         centres=centres,
         radii=drawn.radii,
         species=drawn.species,
@@ -77,41 +76,39 @@ def sample_aggregate(
 
 @dataclass(frozen=True)
 class _Drawn:
-    """Particles without places: radii (n,) nm, species (n,), primary cluster (n,) in consecutive runs."""
+    """Particles without places: radii (n,) nm, species (n,); primary clusters are runs of `sizes` (m,)."""
 
     radii: np.ndarray
     species: np.ndarray
-    cluster: np.ndarray
+    sizes: np.ndarray
 
-    def target(self, parameters: AggregateParameters) -> float:
-        """Radius of gyration asked for, nm: r_v (N / kf)^(1/Df)."""
-        mean = float(np.mean(self.radii**3)) ** (1 / 3)
-        return mean * (len(self.radii) / parameters.fractal_prefactor) ** (1 / parameters.fractal_dimension)
+    @property
+    def cluster(self) -> np.ndarray:
+        """(n,) primary cluster of each particle."""
+        return np.arange(len(self.sizes)).repeat(self.sizes)
 
 
 def _draw(parameters: AggregateParameters, rng: np.random.Generator) -> _Drawn:
-    radii, sizes = [], []
-    for count, species in zip(parameters.counts, parameters.species, strict=True):
-        sizes += cluster_sizes(count, species.mean_cluster_size, species.cluster_sizes, rng)
-        radii.append(species.radii.sample(count, rng))
-    return _Drawn(
-        np.concatenate(radii),
-        np.repeat(np.arange(len(parameters.species)), parameters.counts),
-        np.repeat(np.arange(len(sizes)), sizes),
-    )
+    counts, species = parameters.counts, parameters.species
+    sizes = [
+        cluster_sizes(count, one.mean_cluster_size, one.cluster_sizes, rng)
+        for count, one in zip(counts, species, strict=True)
+    ]
+    radii = [one.radii.sample(count, rng) for count, one in zip(counts, species, strict=True)]
+    kinds = np.arange(len(species)).repeat(counts)
+    if len(species) == 1:
+        return _Drawn(radii[0], kinds, sizes[0])
+    return _Drawn(np.concatenate(radii), kinds, np.concatenate(sizes))
 
 
-def _grow(
-    parameters: AggregateParameters, drawn: _Drawn, stretch: float, strict: bool, rng: np.random.Generator
-):
-    """One structure: (outcome, centres (n, 3) nm, Rg nm)."""
-    law = (drawn.target(parameters), 1.0, parameters.fractal_dimension, stretch)
+def _grow(parameters: AggregateParameters, drawn: _Drawn, strict: bool, rng: np.random.Generator):
+    """One structure: (outcome, centres (n, 3) nm, Rg over the one asked for)."""
     return grow(
         drawn.radii,
         drawn.species,
-        drawn.cluster,
+        drawn.sizes,
         len(parameters.species),
-        law,
+        parameters.fractal_dimension,
         parameters.fractal_prefactor,
         parameters.hetero_affinity,
         parameters.overlap,
@@ -121,22 +118,19 @@ def _grow(
 
 
 def _structure(parameters: AggregateParameters, rng: np.random.Generator) -> tuple[_Drawn, np.ndarray]:
-    """Radii and centres (n, 3) that meet the law; a miss moves the intermediate targets of the next try."""
+    """Radii and centres (n, 3) that meet the law."""
     if parameters.n_particles < SMALL:
         return _nearest_structure(parameters, rng)
     for _ in range(SETS):
         drawn = _draw(parameters, rng)
-        stretch = 1.0
         for _ in range(STRUCTURES):
-            outcome, centres, _ = _grow(parameters, drawn, stretch, True, rng)
+            outcome, centres, _ = _grow(parameters, drawn, True, rng)
             if outcome == FOUND:
                 return drawn, centres
-            stretch *= STRETCH if outcome == FAR else 1 / STRETCH
-    _, _, reached = _grow(parameters, drawn, stretch, False, rng)
-    asked = drawn.target(parameters)
+    _, _, reached = _grow(parameters, drawn, False, rng)
     reason = f"no structure {'so open' if outcome == FAR else 'so compact'} was found"
     law = (parameters.n_particles / parameters.fractal_prefactor) ** (1 / parameters.fractal_dimension)
-    raise unmet(parameters, reached / asked * law, reason)
+    raise unmet(parameters, reached * law, reason)
 
 
 def _nearest_structure(
@@ -144,11 +138,10 @@ def _nearest_structure(
 ) -> tuple[_Drawn, np.ndarray]:
     """For few particles: the structure nearest to the law among several."""
     drawn = _draw(parameters, rng)
-    asked = drawn.target(parameters)
     best, best_miss = None, math.inf
-    for _ in range(STRUCTURES):
-        outcome, centres, reached = _grow(parameters, drawn, 1.0, False, rng)
-        miss = abs(math.log(reached / asked)) if outcome == FOUND else math.inf
+    for _ in range(NEAREST):
+        outcome, centres, reached = _grow(parameters, drawn, False, rng)
+        miss = abs(math.log(reached)) if outcome == FOUND else math.inf
         if miss < best_miss:
             best, best_miss = centres, miss
         if best_miss < CLOSE or parameters.n_particles < 3:
@@ -184,6 +177,7 @@ def _close_loops(
     wanted = math.ceil(parameters.coordination * n / 2 - 1e-9)
     pairs = contact_pairs(centres, drawn.radii)
     made = close_loops(centres, drawn.radii, pairs, wanted, 1 - parameters.overlap, rng)
+    centres -= drawn.radii**3 @ centres / (drawn.radii**3).sum()
     if made < wanted:
         reason = f"no branch is free to bend any more ({n} particles)"
         raise InfeasibleParametersError("coordination", parameters.coordination, 2 * made / n, reason)
@@ -191,6 +185,8 @@ def _close_loops(
 
 def _phases(parameters: AggregateParameters, rng: np.random.Generator) -> np.ndarray:
     """(n,) phase of each particle, an index into `phase_names`, drawn by number share within its species."""
+    if all(len(species.phases) < 2 for species in parameters.species):
+        return np.arange(len(parameters.species)).repeat(parameters.counts)
     uniforms = rng.random(parameters.n_particles)
     phases = np.empty(parameters.n_particles, np.int64)
     particle = phase = 0

@@ -100,3 +100,25 @@ def radius_of_gyration(centres: np.ndarray, radii: np.ndarray) -> float:
     """
     share = radii**3 / np.sum(radii**3)
     return float(np.sqrt(share @ cdist(centres, centres, "sqeuclidean") @ share / 2 + 0.6 * share @ radii**2))
+
+
+def links(
+    first_arms: np.ndarray,
+    first_radii: np.ndarray,
+    second_arms: np.ndarray,
+    second_radii: np.ndarray,
+    distance: float,
+    keep: float,
+) -> np.ndarray:
+    """(m, 2) pairs of particles that can touch while the centres of mass are `distance` apart, sorted.
+
+    Four bars (arm, contact, arm, distance) close to a chain if none is longer than the others together.
+    """
+    found = []
+    for i in range(len(first_radii)):
+        for j in range(len(second_radii)):
+            contact = keep * (first_radii[i] + second_radii[j])
+            bars = np.array([first_arms[i], contact, second_arms[j], distance])
+            if (2 * bars <= bars.sum()).all():
+                found.append((i, j))
+    return np.array(found, dtype=int).reshape(-1, 2)

@@ -8,7 +8,8 @@ import numpy as np
 def random_quaternions(n: int, rng: np.random.Generator) -> np.ndarray:
     """(n, 4) uniform random rotations: normalised 4D Gaussians."""
     q = rng.standard_normal((n, 4))
-    return q / np.linalg.norm(q, axis=1, keepdims=True)
+    q /= np.sqrt(np.einsum("ij,ij->i", q, q))[:, None]
+    return q
 
 
 def rotation_matrices(quaternions: np.ndarray) -> np.ndarray:
