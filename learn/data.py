@@ -21,10 +21,10 @@ from learn.config import UNKNOWN_GAIN, Gain
 from learn.maps import CELL_PIXELS, density_maps
 from learn.symmetries import symmetries_of, turned_each
 from learn.targets import HasColumns, TargetSet, column_values
-from simulate.realism import Realism, apply_realism
+from simulate.realise import seed_of
+from simulate.realism import REALISM_STAGE, Realism, apply_realism
 from stochgeom.errors import UserError
 
-REALISM_STAGE = 4  # the stage of a sample's seed from which its recording is drawn, as the corpus reader does
 Float = NDArray[np.float32]
 T = TypeVar("T")
 
@@ -71,8 +71,7 @@ def with_gain(realism: Realism, gain: Gain) -> Realism:
 
 def recorded(corpus: TrainingCorpus, clean: Float, index: int, realism: Realism, draw: int) -> Float:
     """Sample `index` (channel, y, x) as recorded: draw 0 is the corpus' own, later ones are fresh."""
-    key = (index, REALISM_STAGE) if draw == 0 else (index, REALISM_STAGE, draw)
-    rng = np.random.default_rng(np.random.SeedSequence(corpus.recipe.seed, spawn_key=key))
+    rng = np.random.default_rng(seed_of(corpus.recipe, index, REALISM_STAGE, draw))
     return apply_realism(clean, float(corpus.pixel_size[index]), realism, rng)
 
 

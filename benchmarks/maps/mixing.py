@@ -1,6 +1,6 @@
 """Which mixing can be reached at fixed composition: M over mean cluster size and hetero_affinity.
 
-    python benchmarks/mixing_map.py [--picture docs/pictures/mixing-map.png] [--aggregates 60]
+    python benchmarks/maps/mixing.py [--picture docs/pictures/mixing-map.png] [--aggregates 60]
 
 Prints a table (mean of the mixing index, standard error in the last column) and draws the map. Two species,
 100 particles, Df 1.8, kf 1.3, lognormal radii of geometric SD 1.4.
