@@ -157,6 +157,7 @@ def calibrate(
     material: list[str] | None = None,
     directions: int = 64,
     probes: int = 8,
+    gpts: int = 800,
     seed: int = 1,
     workers: int | None = None,
 ) -> None:
@@ -176,6 +177,8 @@ def calibrate(
         Random beam directions for each material.
     probes
         Probe positions for each direction.
+    gpts
+        Grid points along the window of 25.6 Å; more of them carry larger angles.
     seed
         Seed of directions, positions and displacements.
     workers
@@ -183,8 +186,9 @@ def calibrate(
     """
     from simulate.calibration import calibrate as make_table
 
-    settings = calibration_settings(recipe, material, directions=directions, probes=probes, seed=seed)
-    command = f"heterostem calibrate --directions {directions} --probes {probes} --seed {seed}"
+    numbers = {"directions": directions, "probes": probes, "gpts": gpts, "seed": seed}
+    settings = calibration_settings(recipe, material, **numbers)
+    command = "heterostem calibrate " + " ".join(f"--{name} {value}" for name, value in numbers.items())
     command += "".join(f" --material {name}" for name in material or ())
     command += "" if recipe is None else f" --recipe {Path(recipe).name}"
     print(make_table(settings, out, workers=workers or processors(), command=command))

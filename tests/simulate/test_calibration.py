@@ -145,6 +145,18 @@ def test_an_unwritable_place_is_named(tmp_path):
         calibrate(SMALL, tmp_path / "file" / "table.npz", progress=False)
 
 
+def test_a_detector_far_beyond_the_grid_is_refused_with_the_grid_that_would_do(tmp_path):
+    wide = Microscope(detectors=(Detector(inner_mrad=80, outer_mrad=400),))
+    settings = SMALL.model_copy(update={"microscope": wide})
+    with pytest.raises(
+        UserError, match=r"gpts = 400 carries .* 'HAADF' needs 233 mrad for anatase.* gpts = 480 would do"
+    ):
+        calibrate(settings, tmp_path / "table.npz", progress=False)
+    assert list(tmp_path.iterdir()) == []
+    enough = settings.model_copy(update={"gpts": 480})
+    assert enough.grid_mrad >= 233
+
+
 def test_rotations_are_evenly_spread():
     rotations = random_rotations(64, np.random.SeedSequence(3))
     assert rotations @ rotations.transpose(0, 2, 1) == pytest.approx(

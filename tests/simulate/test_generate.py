@@ -261,7 +261,7 @@ def test_requests_that_make_no_sense_are_refused(recipe, tmp_path, wrong, messag
         (
             "engine",
             {"name": "multislice", "sampling_angstrom": 0.2},
-            r"engine.sampling_angstrom = 0.2 holds scattering up to .* mrad, detector 'HAADF' needs",
+            r"engine.sampling_angstrom = 0.2 carries scattering up to .* mrad, detector 'HAADF' needs",
         ),
         ("aggregate", None, r"draws were all infeasible; the last: fractal_dimension = 3 is infeasible"),
         ("engine.coefficients_per_um", {"TiO2": 0.5}, "coefficients_per_um lacks WO3"),

@@ -32,7 +32,7 @@ def tiny(small):
         "positions": 2,
         "min_thickness_nm": 0.8,
         "spread_nm": 0.1,
-        "engine": {"name": "multislice", "sampling_angstrom": 0.08, "margin_angstrom": 4, "tail": "none"},
+        "engine": {"name": "multislice", "sampling_angstrom": 0.079, "margin_angstrom": 4, "tail": "none"},
     }
     return small
 
