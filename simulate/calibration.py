@@ -289,6 +289,6 @@ def _metadata(
         "grid_mrad": settings.grid_mrad,
         "tail_factor": tails,
         "tail": "independent atoms beyond grid_mrad, one factor per phase and channel",
-        "rms_displacement_angstrom": {m.name: dict(m.rms_displacement_angstrom) for m in settings.resolved()},
+        "materials": {m.name: m.record for m in settings.resolved()},
         "intensity": "fraction of the incident beam, mean over the probes of a direction",
     }

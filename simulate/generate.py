@@ -217,14 +217,16 @@ def preflight(recipe: Recipe, out: Path, samples: int) -> None:
 
 
 def _check_table(recipe: Recipe) -> None:
-    """The response table knows every phase, also those that the first aggregate happens to lack."""
+    """The response table knows every phase, also what the first aggregate lacks, and is of its crystal."""
     from simulate.engines.tables import ResponseTable
+    from simulate.table_materials import check_materials
 
     path = recipe.table_path()
     if path is not None:
         table = ResponseTable.load(path)
         for name in recipe.phase_names:
             table.phase(name)
+        check_materials(recipe, table, path)
 
 
 def _check_writable(out: Path) -> None:

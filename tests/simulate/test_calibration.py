@@ -123,6 +123,10 @@ def test_a_fresh_small_calibration_agrees_with_the_shipped_table(fresh, shipped)
     assert abs(r - expected) < 4 * np.hypot(error, its_error)
 
 
+def test_a_table_keeps_the_crystals_it_was_made_with(fresh):
+    assert ResponseTable.load(fresh).metadata["materials"] == {"anatase": Material.named("anatase").record}
+
+
 def test_a_stopped_calibration_goes_on(fresh, tmp_path):
     """A lost part is made again; the table is the same as in one go, up to the last bits of another FFT
     plan."""
