@@ -7,6 +7,7 @@ from .errors import InfeasibleParametersError, MissingExtraError, UserError
 from .feasibility import check_feasible
 from .parameters import AggregateParameters, ConstantRadii, LognormalRadii, NormalRadii, Species
 from .projection import Chords, Field, chord_lengths, chord_lengths_at, particle_chords
+from .silhouette import describe_projection
 
 __all__ = [
     "AggregateParameters",
@@ -24,6 +25,7 @@ __all__ = [
     "chord_lengths",
     "chord_lengths_at",
     "describe",
+    "describe_projection",
     "descriptor_names",
     "particle_chords",
     "sample_aggregate",

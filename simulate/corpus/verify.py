@@ -160,10 +160,16 @@ def _pairs(corpus: Corpus, index: int, again: Sample) -> list[tuple[str, Any, An
     return [
         ("images", corpus.images[index], again.image),
         ("parameters", corpus.parameters[index], again.parameters),
-        ("descriptors", corpus.descriptors[index], again.descriptors),
+        ("descriptors", corpus.descriptors[index], _stored_descriptors(corpus, again)),
         ("particles", corpus.particles[index][:count], again.particles),
         ("pixel_size", corpus.pixel_size[index], again.pixel_size_nm),
     ]
+
+
+def _stored_descriptors(corpus: Corpus, again: Sample) -> NDArray[np.float64]:
+    """Those of the descriptors that the corpus holds; one made by an earlier version has fewer."""
+    found = dict(zip(corpus.recipe.descriptor_names, again.descriptors, strict=True))
+    return np.array([found[name] for name in corpus.descriptor_names])
 
 
 def _difference(stored: Any, again: Any) -> float:
