@@ -96,17 +96,17 @@ def _slabs(aggregate: HeteroAggregate) -> np.ndarray:
 
 
 def _pair_dimension(distances: np.ndarray, correlation: np.ndarray) -> float:
-    from scipy.optimize import curve_fit
-
-    def law(x: np.ndarray, level: float, dimension: float, cutoff: float) -> np.ndarray:
-        return level + (dimension - 3) * x - np.exp(dimension * (x - cutoff))
+    """Df of a pair correlation (b,), between 0.5 and 3.5."""
+    from scipy.optimize import least_squares
 
     x, y = np.log(distances), np.log(np.maximum(correlation, 1e-12 * correlation.max()))
-    try:
-        found, _ = curve_fit(law, x, y, p0=(y[0] + 1.2 * x[0], 1.8, x[-1]), maxfev=2000)
-    except RuntimeError:
-        return math.nan
-    return float(found[1])
+
+    def misfit(p: np.ndarray) -> np.ndarray:
+        level, dimension, cutoff = p
+        return level + (dimension - 3) * x - np.exp(dimension * (x - cutoff)) - y
+
+    bounds = ((-np.inf, 0.5, x[0]), (np.inf, 3.5, x[-1] + 3))
+    return float(least_squares(misfit, (y[0] + 1.2 * x[0], 1.8, x[-1]), bounds=bounds).x[1])
 
 
 def law_of_parts(aggregate: HeteroAggregate) -> FractalLaw:

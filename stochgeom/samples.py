@@ -23,9 +23,9 @@ def write_samples(
     pictures: bool = True,
     vtk: bool = False,
 ) -> list[dict[str, Any]]:
-    """Write `count` aggregates as extended XYZ files, pictures and VTK files if asked for; return their rows.
+    """Write `count` aggregates as extended XYZ files, pictures and VTK files if asked for; their rows.
 
-    A row holds `file`, `describe` and `describe_projection`; descriptors.csv holds all rows and is written last.
+    A row holds `file`, `describe` and `describe_projection`; descriptors.csv, written last, holds all rows.
 
     Aggregate i is drawn with SeedSequence(seed, spawn_key=(i, 1)) and its crystals with (i, 2).
     """
@@ -49,7 +49,7 @@ def write_samples(
 
 
 def descriptor_text(rows: list[dict[str, Any]]) -> str:
-    """The descriptors as an aligned table: values of one aggregate, mean and standard deviation of several."""
+    """The descriptors as an aligned table: of one aggregate, or mean and standard deviation of several."""
     names = [name for name in rows[0] if name != "file"]
     lines = []
     for name in names:
