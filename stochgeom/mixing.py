@@ -22,10 +22,9 @@ def random_hetero_fraction(counts: np.ndarray) -> float:
 
     1 - sum n_s (n_s - 1) / (N (N - 1)), on any fixed contact graph.
     """
-    n = int(np.sum(counts))
-    if n < 2 or np.count_nonzero(counts) < 2:
-        return math.nan
-    return 1.0 - sum(int(c) * (int(c) - 1) for c in counts) / (n * (n - 1))
+    numbers = [int(c) for c in counts if c]
+    n = sum(numbers)
+    return 1.0 - sum(c * (c - 1) for c in numbers) / (n * (n - 1)) if len(numbers) > 1 else math.nan
 
 
 def random_hetero_fraction_sd(counts: np.ndarray, coordination: np.ndarray) -> float:
@@ -35,12 +34,14 @@ def random_hetero_fraction_sd(counts: np.ndarray, coordination: np.ndarray) -> f
     share a particle in T = sum z_i (z_i - 1) / 2 of their pairs, and none in the rest (join counts with fixed
     numbers of each label: Moran 1948; Cliff and Ord 1981).
     """
-    edges = int(coordination.sum()) // 2
-    if edges == 0 or np.count_nonzero(counts) < 2:
+    ends, squares = int(coordination.sum()), int(coordination @ coordination)
+    edges = ends // 2
+    numbers = [int(c) for c in counts if c]
+    if edges == 0 or len(numbers) < 2:
         return math.nan
-    sharing = int((coordination * (coordination - 1)).sum()) // 2
+    sharing = (squares - ends) // 2
     apart = edges * (edges - 1) // 2 - sharing
-    one, both_sharing, both_apart = _unlike_probabilities([int(c) for c in counts])
+    one, both_sharing, both_apart = _unlike_probabilities(numbers)
     square = edges * one + 2 * sharing * both_sharing + 2 * apart * both_apart
     return math.sqrt(max(0.0, square - (edges * one) ** 2)) / edges
 
@@ -107,6 +108,7 @@ def nearest_particles(centres, size):
             axis, longest = a, width
     order = np.argsort(centres[:, axis])
     points = centres[order]
+    along = points[:, axis].copy()
     found, squares = np.empty((n, size), np.int64), np.empty(size)
     held = np.empty(size, np.int64)
     for a in range(n):
@@ -114,7 +116,7 @@ def nearest_particles(centres, size):
         x, y, z = points[a, 0], points[a, 1], points[a, 2]
         for step in (-1, 1):
             b = a if step < 0 else a + 1
-            while 0 <= b < n and (points[b, axis] - points[a, axis]) ** 2 < squares[size - 1]:
+            while 0 <= b < n and (along[b] - along[a]) ** 2 < squares[size - 1]:
                 square = (points[b, 0] - x) ** 2 + (points[b, 1] - y) ** 2 + (points[b, 2] - z) ** 2
                 if square < squares[size - 1]:
                     place = size - 1
