@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -36,20 +36,28 @@ class Split(Strict):
         """Numbers in the order of SPLITS."""
         return self.train, self.calibration, self.validation, self.test
 
-    @cached_property
+    @property
     def pattern(self) -> NDArray[np.uint8]:
         """Split of sample i for one period of sum(counts) samples; the pattern repeats after that.
 
         The members of each split are spread evenly over the period, so the proportions hold exactly over a
         period and to within a few samples over any stretch of it. It depends on the counts alone.
         """
-        members = [(np.arange(count) + 0.5) / max(count, 1) for count in self.counts]
-        split = np.repeat(np.arange(len(SPLITS), dtype=np.uint8), self.counts)
-        return split[np.lexsort((split, np.concatenate(members)))]
+        return _pattern(self.counts)
 
     def of(self, index: int) -> int:
         """Position in SPLITS of sample `index`."""
         return int(self.pattern[index % len(self.pattern)])
+
+
+@lru_cache(maxsize=16)
+def _pattern(counts: tuple[int, ...]) -> NDArray[np.uint8]:
+    # Kept here and not in the record: records are compared, and arrays cannot be.
+    members = [(np.arange(count) + 0.5) / max(count, 1) for count in counts]
+    split = np.repeat(np.arange(len(SPLITS), dtype=np.uint8), counts)
+    pattern = split[np.lexsort((split, np.concatenate(members)))]
+    pattern.setflags(write=False)
+    return pattern
 
 
 class FieldSettings(Strict):

@@ -8,6 +8,7 @@ from .feasibility import check_feasible
 from .parameters import AggregateParameters, Species
 from .projection import Chords, Field, chord_lengths, chord_lengths_at, particle_chords
 from .radius_laws import ConstantRadii, HistogramRadii, LognormalRadii, NormalRadii, ScipyRadii
+from .silhouette import describe_projection
 
 __all__ = [
     "AggregateParameters",
@@ -27,6 +28,7 @@ __all__ = [
     "chord_lengths",
     "chord_lengths_at",
     "describe",
+    "describe_projection",
     "descriptor_names",
     "particle_chords",
     "sample_aggregate",

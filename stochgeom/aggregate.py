@@ -114,8 +114,10 @@ class HeteroAggregate:
     @property
     def radius_of_gyration(self) -> float:
         """nm; Rg² = sum r³ (|R - Rc|² + 3/5 r²) / sum r³, solid spheres of equal density."""
-        distances = np.sum((self.centres - self.centre_of_mass) ** 2, axis=1)
-        return float(np.sqrt(self.masses @ (distances + 0.6 * self.radii**2) / self.masses.sum()))
+        masses = self.masses
+        total = masses.sum()
+        squares = np.sum((self.centres - masses @ self.centres / total) ** 2, axis=1)
+        return float(np.sqrt(masses @ (squares + 0.6 * self.radii**2) / total))
 
     @property
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
@@ -144,6 +146,12 @@ class HeteroAggregate:
     def to_extxyz(self, path: str | os.PathLike) -> None:
         """Write an extended XYZ file, as `stochgeom.extxyz.write` does."""
         from .extxyz import write
+
+        write(self, path)
+
+    def to_vtk(self, path: str | os.PathLike) -> None:
+        """Write a VTK file (.vtk), as `stochgeom.vtk.write` does."""
+        from .vtk import write
 
         write(self, path)
 

@@ -37,7 +37,8 @@ def draw_aggregate(
 ) -> None:
     """The spheres as the beam meets them (from -z), shaded, y downwards as in images; scale bar in nm."""
     view = Field.around(aggregate, (480, 480), 1.12) if field is None else _finer(field, 480)
-    ax.imshow(_shaded(aggregate, view), extent=view.extent_nm, origin="upper", interpolation="bilinear")
+    image = _smoothed(_shaded(aggregate, _finer(view, 2 * max(view.shape))))
+    ax.imshow(image, extent=view.extent_nm, origin="upper", interpolation="antialiased")
     _finish(ax, view, "black")
     if legend:
         _add_legend(ax, aggregate)
@@ -75,6 +76,12 @@ def _finer(field: Field, pixels: int) -> Field:
     return Field((ny * factor, nx * factor), field.pixel_size_nm / factor, field.centre_nm)
 
 
+def _smoothed(image: np.ndarray) -> np.ndarray:
+    """An RGB image of half the size, each pixel the mean of four: smooth edges."""
+    ny, nx = image.shape[0] // 2, image.shape[1] // 2
+    return image[: 2 * ny, : 2 * nx].reshape(ny, 2, nx, 2, 3).mean(axis=(1, 3))
+
+
 def _shaded(aggregate: HeteroAggregate, view: Field) -> np.ndarray:
     """(ny, nx, 3) RGB: the sphere nearest to the source at each pixel, darker with depth."""
     image = np.ones((*view.shape, 3))
@@ -106,19 +113,21 @@ def _shaded(aggregate: HeteroAggregate, view: Field) -> np.ndarray:
 def _finish(ax: Axes, view: Field, colour: str) -> None:
     ax.set_xticks([])
     ax.set_yticks([])
+    effects = require("matplotlib.patheffects", extra="simulate")
     left, right, bottom, top = view.extent_nm
     width, height = right - left, bottom - top
     length = _round_length(0.25 * width)
     x, y = left + 0.05 * width, bottom - 0.05 * height
     ax.plot([x, x + length], [y, y], color=colour, linewidth=3, solid_capstyle="butt")
     ax.text(
-        x + length / 2,
+        x,
         y - 0.015 * height,
         f"{length:g} nm",
         color=colour,
-        ha="center",
+        ha="left",
         va="bottom",
         fontsize=9,
+        path_effects=[effects.withStroke(linewidth=2, foreground="white" if colour == "black" else "black")],
     )
     ax.set_xlim(left, right)
     ax.set_ylim(bottom, top)

@@ -107,7 +107,7 @@ def particle_chords(aggregate: HeteroAggregate, field: Field, oversampling: int 
     add up to those of their union.
     """
     k = _checked_oversampling(oversampling)
-    windows = _windows(aggregate, field)
+    windows = particle_windows(aggregate, field)
     sizes = (windows[:, 1] - windows[:, 0]) * (windows[:, 3] - windows[:, 2])
     offsets = np.concatenate(([0], np.cumsum(sizes)))
     lengths = np.zeros(offsets[-1])
@@ -141,7 +141,7 @@ def _checked_oversampling(oversampling: int) -> int:
     return int(oversampling)
 
 
-def _windows(aggregate: HeteroAggregate, field: Field) -> np.ndarray:
+def particle_windows(aggregate: HeteroAggregate, field: Field) -> np.ndarray:
     """(n, 4) y0, y1, x0, x1: the pixels that a particle's disc touches, cut at the field."""
     p = field.pixel_size_nm
     bounds = []

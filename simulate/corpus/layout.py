@@ -199,10 +199,10 @@ def attributes(recipe: Recipe, samples: int) -> dict[str, Any]:
 
 
 def unit_of(column: str) -> str:
-    """Unit of a parameter or descriptor column, told by its name: lengths carry `_nm`, the rest are
-    numbers.
+    """Unit of a parameter or descriptor column, told by its name: areas carry `_nm2`, lengths `_nm`, the rest
+    are numbers.
     """
-    return "nm" if "_nm" in column else "1"
+    return "nm²" if "_nm2" in column else "nm" if "_nm" in column else "1"
 
 
 def versions() -> dict[str, str]:

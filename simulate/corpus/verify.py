@@ -84,7 +84,10 @@ def check_arrays(corpus: Corpus) -> list[str]:
         except UserError as error:
             problems.append(str(error))
             continue
-        if array.shape != spec.shape or array.dtype != spec.dtype:
+        shape = spec.shape
+        if spec.name == "descriptors":  # an earlier version's corpus has fewer
+            shape = (len(corpus), len(corpus.descriptor_names))
+        if array.shape != shape or array.dtype != spec.dtype:
             problems.append(f"{corpus.path}: array {spec.name} is not the one that its recipe asks for")
     return problems
 
@@ -214,10 +217,16 @@ def _pairs(corpus: Corpus, index: int, again: Sample) -> list[tuple[str, Any, An
     return [
         ("images", corpus.images[index], again.image),
         ("parameters", corpus.parameters[index], again.parameters),
-        ("descriptors", corpus.descriptors[index], again.descriptors),
+        ("descriptors", corpus.descriptors[index], _stored_descriptors(corpus, again)),
         ("particles", corpus.particles[index][:count], again.particles),
         ("pixel_size", corpus.pixel_size[index], again.pixel_size_nm),
     ]
+
+
+def _stored_descriptors(corpus: Corpus, again: Sample) -> NDArray[np.float64]:
+    """Those of the descriptors that the corpus holds; one made by an earlier version has fewer."""
+    found = dict(zip(corpus.recipe.descriptor_names, again.descriptors, strict=True))
+    return np.array([found[name] for name in corpus.descriptor_names])
 
 
 def _difference(stored: Any, again: Any) -> float:

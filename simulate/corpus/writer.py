@@ -35,6 +35,8 @@ class CorpusWriter:
         self.group = zarr.open_group(LocalStore(layout.store_path(out)), mode="r+")
         self.recipe = recipe
         self.samples = int(self.group.attrs["samples"])  # type: ignore[arg-type]
+        # A store that an earlier version began keeps the columns it began with.
+        self._descriptors: list[str] = self.group.attrs["descriptor_names"]  # type: ignore[assignment]
         self._arrays = [spec.name for spec in layout.sample_arrays(recipe, self.samples)]
 
     def write_shard(self, shard: int, samples: Sequence[Sample]) -> None:
@@ -63,14 +65,15 @@ class CorpusWriter:
         _array(self.group, layout.STATUS[kind])[number] = int(finished)
 
     def _columns(self, samples: Sequence[Sample]) -> dict[str, NDArray[Any]]:
-        slots = self.recipe.aggregate.largest_n
+        slots, names = self.recipe.aggregate.largest_n, self.recipe.descriptor_names
+        kept = [names.index(name) for name in self._descriptors]
         particles = np.full((len(samples), slots, len(layout.PARTICLE_COLUMNS)), np.nan, np.float32)
         for row, sample in zip(particles, samples, strict=True):
             row[: len(sample.particles)] = sample.particles
         return {
             "images": np.stack([sample.image for sample in samples]),
             "parameters": np.stack([sample.parameters for sample in samples]),
-            "descriptors": np.stack([sample.descriptors for sample in samples]),
+            "descriptors": np.stack([sample.descriptors[kept] for sample in samples]),
             "pixel_size": np.array([sample.pixel_size_nm for sample in samples]),
             "particles": particles,
             "n_particles": np.array([len(sample.particles) for sample in samples], np.int32),

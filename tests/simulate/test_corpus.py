@@ -42,6 +42,7 @@ def test_layout_is_sharded_checked_and_named(finished):
     assert attributes["schema_version"] == layout.SCHEMA_VERSION
     assert attributes["recipe_hash"] == Recipe.from_dict(attributes["recipe"]).hash
     assert attributes["units"]["radius_of_gyration_nm"] == "nm"
+    assert attributes["units"]["hetero_contact_area_nm2"] == "nm²"
     assert attributes["units"]["mixing_index"] == "1"
 
 

@@ -202,6 +202,16 @@ def test_every_value_enters_the_hash(small, changed, path, value):
     assert Recipe.from_dict(changed(small, path, value)).hash != Recipe.from_dict(small).hash
 
 
+def test_the_hash_does_not_depend_on_what_was_looked_at_before(small):
+    del small["split"]
+    recipe = Recipe.from_dict(small)
+    stored = Recipe.from_dict(recipe.canonical)
+    before = stored.hash
+    assert recipe.split.of(7) == stored.split.of(7)
+    assert stored.hash == recipe.hash == before
+    assert stored == recipe
+
+
 def test_the_order_of_keys_does_not_enter_the_hash(small):
     assert Recipe.from_dict(dict(reversed(list(small.items())))).hash == Recipe.from_dict(small).hash
 
