@@ -30,6 +30,9 @@ DIMENSIONS, CLUSTER_SIZES = (1.6, 1.8, 2.0, 2.2), (1, 5, 15)
 RATIOS, FRACTIONS = (1.0, 1.5, 2.5), (0.2, 0.5, 0.8)
 AFFINITIES = (-4, -2, 0, 2, 4)
 OVERLAPS = (0.0, 0.1, 0.2, 0.3)
+KERNELS = ("diffusion-limited", "ballistic")
+GROWTHS = ("cluster-cluster", "particle-cluster")
+COORDINATIONS = (None, 2.3, 2.6, 2.9)
 
 
 def parameters(
@@ -123,6 +126,29 @@ def overlap(seed: int) -> Figure:
     return figure
 
 
+def kernels(seed: int) -> Figure:
+    """Kernels that collide, above; loops by bending one and the same aggregate, below."""
+    asked = [
+        (f"{kernel}\n{growth}", parameters(kernel=kernel, growth=growth, n_particles=300))
+        for growth in GROWTHS
+        for kernel in KERNELS
+    ]
+    for value in COORDINATIONS:
+        text = "as aggregated" if value is None else f"coordination {value:g}"
+        asked.append((f"diffusion-limited\n{text}", parameters(kernel=KERNELS[0], coordination=value)))
+    figure = new_figure(2.3 * 4, 5.5)
+    axes = figure.subplots(2, 4)
+    for row in range(2):
+        own = asked[4 * row : 4 * row + 4]
+        drawn = [sample_aggregate(one, np.random.default_rng(seed)) for _, one in own]
+        for ax, (words, _), aggregate, field in zip(axes[row], own, drawn, fields(drawn), strict=True):
+            found = describe(aggregate)
+            draw_aggregate(ax, aggregate, field, legend=False)
+            rg, contacts = found["radius_of_gyration_nm"], found["coordination"]
+            ax.set_title(f"{words}\nRg {rg:.0f} nm, {contacts:.2f} contacts", fontsize=8)
+    return figure
+
+
 def save(figure: Figure, path: Path) -> None:
     """As a PNG of 256 colours, a third of the size of one of all colours."""
     buffer = io.BytesIO()
@@ -142,6 +168,7 @@ def main() -> None:
         "size-ratio": size_ratio,
         "affinity": affinity,
         "overlap": overlap,
+        "kernels": kernels,
     }.items():
         save(draw(options.seed), options.out / f"gallery-{name}.png")
 
