@@ -19,8 +19,9 @@ from stochgeom import (
     describe,
     sample_aggregate,
 )
+from stochgeom.aggregation import _draw, _grow
 
-SIZES = (64, 128, 256, 512, 1000)
+SIZES = (64, 128, 256, 512, 1000, 2000, 5000)
 
 
 def species(medians: list[float], fractions: list[float], sd: float, cluster: float) -> tuple[Species, ...]:
@@ -61,6 +62,22 @@ def rate(parameters: AggregateParameters, seconds: float, rng: np.random.Generat
     return made / spent
 
 
+def shares(parameters: AggregateParameters, repeats: int, rng: np.random.Generator) -> tuple[float, ...]:
+    """Microseconds per aggregate: drawing radii and clusters, growing the structure, everything else."""
+    spent = np.zeros(3)
+    for _ in range(repeats):
+        times = [time.process_time()]
+        drawn = _draw(parameters, rng)
+        times.append(time.process_time())
+        _grow(parameters, drawn, True, rng)
+        times.append(time.process_time())
+        sample_aggregate(parameters, rng)
+        times.append(time.process_time())
+        spent += np.diff(times)
+    drawing, growing, whole = 1e6 * spent / repeats
+    return drawing, growing, max(0.0, whole - drawing - growing)
+
+
 def reference_task(seconds: float, rng: np.random.Generator) -> None:
     made = failed = 0
     worst_rg = worst_overlap = 0.0
@@ -96,7 +113,7 @@ def main() -> None:
     print(f"{'N':>22}" + "".join(f"{n:>8}" for n in SIZES))
     cases = [("one species", [5.0], [1.0], 1.0), ("two, clusters of 5", [5.0, 7.0], [0.5, 0.5], 5.0)]
     for name, medians, fractions, cluster in cases:
-        for df in (1.8, 2.1):
+        for df in (1.8, 2.2):
             rates = [
                 rate(
                     AggregateParameters(
@@ -108,6 +125,12 @@ def main() -> None:
                 for n in SIZES
             ]
             print(f"{f'{name} Df {df}':>22}" + "".join(f"{r:8.0f}" for r in rates))
+    print("where the time goes (µs per aggregate, one species, Df 1.8):")
+    for n in SIZES:
+        parameters = AggregateParameters(n_particles=n, species=species([5.0], [1.0], 1.4, 1.0))
+        repeats = max(5, round(options.seconds * 1e5 / n))
+        drawing, growing, rest = shares(parameters, repeats, rng)
+        print(f"  N = {n:4}: radii {drawing:7.0f}, growth {growing:7.0f}, crystals and record {rest:7.0f}")
     reference_task(10 * options.seconds, rng)
 
 

@@ -20,9 +20,8 @@ from .poses import resting_pose
 from .restructuring import close_loops
 from .rotations import random_quaternions, rotation_matrices
 
-STRUCTURES = 4  # structures tried with one set of radii and clusters
 NEAREST = 12  # structures of few particles of which the nearest is taken
-SETS = 6  # sets of radii and clusters drawn
+SETS = 4  # sets of radii and clusters drawn
 CLOSE = 0.015  # relative deviation of Rg that small aggregates try to reach
 
 
@@ -123,10 +122,9 @@ def _structure(parameters: AggregateParameters, rng: np.random.Generator) -> tup
         return _nearest_structure(parameters, rng)
     for _ in range(SETS):
         drawn = _draw(parameters, rng)
-        for _ in range(STRUCTURES):
-            outcome, centres, _ = _grow(parameters, drawn, True, rng)
-            if outcome == FOUND:
-                return drawn, centres
+        outcome, centres, _ = _grow(parameters, drawn, True, rng)
+        if outcome == FOUND:
+            return drawn, centres
     _, _, reached = _grow(parameters, drawn, False, rng)
     reason = f"no structure {'so open' if outcome == FAR else 'so compact'} was found"
     law = (parameters.n_particles / parameters.fractal_prefactor) ** (1 / parameters.fractal_dimension)

@@ -36,7 +36,7 @@ STEPS = 60  # moves of the distance before a merge is given up
 STEP = 1.05
 TOLERANCE = 0.014  # relative deviation of the last merge's radius of gyration
 REFUSALS = 25  # contacts refused for the affinity before one is taken as it is
-FAILURES = 24  # rounds done again before a structure is given up
+FAILURES = 12  # rounds done again before a structure is given up
 STRETCH = 1.03  # change of the intermediate targets after a failed merge
 
 

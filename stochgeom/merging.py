@@ -180,12 +180,16 @@ def link(first, second, i, j, distance, keep, pose, placed, rng):
     cosine = (s * s + distance * distance - b * b) / (2.0 * s * distance)
     cx, cy, cz = off_axis(pose, min(1.0, max(-1.0, cosine)), 2.0 * np.pi * rng.random())
     pose[6, 0], pose[6, 1], pose[6, 2] = cx * distance, cy * distance, cz * distance
-    if b > 0.0:  # the arm from the second centre of mass to its particle j
-        x, y, z = x * s - pose[6, 0], y * s - pose[6, 1], z * s - pose[6, 2]
-        fill_frame(x / b, y / b, z / b, pose, 0)
+    x, y, z = x * s, y * s, z * s
+    ax, ay, az = x - pose[6, 0], y - pose[6, 1], z - pose[6, 2]
+    arm = np.sqrt(ax * ax + ay * ay + az * az)  # b but for rounding, which is large in a short arm
+    if b > 0.0 and arm > 0.0:
+        fill_frame(ax / arm, ay / arm, az / arm, pose, 0)
         fill_frame(second[j].x / b, second[j].y / b, second[j].z / b, pose, 3)
     else:
         fill_frame(0.0, 0.0, 1.0, pose, 3)
+    for k in range(3):  # so that the contact is exact, and the distance correct to rounding
+        pose[6, k] += (arm - b) * pose[2, k]
     place(second, pose, 2.0 * np.pi * rng.random(), placed)
     return not overlaps(first, second, placed, keep, i, j)
 

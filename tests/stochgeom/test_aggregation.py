@@ -295,6 +295,20 @@ def test_infeasible_laws_name_the_parameter_and_a_value_that_passes(change, para
     check_feasible(pair(0.5, law, law, **{**change, parameter: caught.value.nearest * (1 + inwards)}))
 
 
+@pytest.mark.parametrize("n", [100, 400])
+@pytest.mark.parametrize("deviation", [1.0, 1.6])
+def test_a_law_too_dense_for_the_kernel_is_refused_at_once_with_one_that_succeeds(n, deviation, rng):
+    law = LognormalRadii(median_nm=5, geometric_sd=deviation)
+    for parameter, change in (
+        ("fractal_dimension", {"fractal_prefactor": 1.3, "fractal_dimension": 2.95}),
+        ("fractal_prefactor", {"fractal_prefactor": 4.0, "fractal_dimension": 2.5}),
+    ):
+        with pytest.raises(InfeasibleParametersError, match=f"{parameter} .* so dense") as caught:
+            check_feasible(pair(0.5, law, law, n_particles=n, **change))
+        nearest = pair(0.5, law, law, n_particles=n, **{**change, parameter: caught.value.nearest})
+        sample_aggregate(nearest, rng)
+
+
 def test_a_law_that_no_structure_meets_is_reported_with_one_that_does(rng):
     law = ConstantRadii(radius_nm=5)
     with pytest.raises(InfeasibleParametersError, match="no structure so compact") as caught:

@@ -83,7 +83,7 @@ def test_the_last_merge_never_settles_for_another_gyration(gyration, reason, rng
 def test_growth_meets_the_law_with_radii_of_very_unlike_sizes(rng):
     """The last merge often fails at first; then the growth goes back, the structure does not fail."""
     for _ in range(30):
-        radii = np.exp(rng.normal(0, 0.6, 24))
+        radii = np.exp(rng.normal(0, 0.45, 24))
         zeros = np.zeros(24, np.int64)
         outcome, centres, reached = growth.grow(
             radii, zeros, np.ones(24, np.int64), 1, 2.1, 1.3, 0.0, 0.0, True, rng
