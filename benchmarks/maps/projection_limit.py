@@ -2,9 +2,9 @@
 
     python benchmarks/maps/projection_limit.py CORPUS
 
-Gradient boosting of Df from the true projected positions and radii of all particles (sizes, spread, quantiles
-of the distance from the centre), trained on the corpus' training split, tested on its test split. An estimator
-that sees a noisy image of overlapping particles can hardly do better.
+Gradient boosting of Df from the true projected positions and radii of all particles: number, spread, and
+quantiles of the distance from the centre; trained on the corpus' training split, tested on its test split.
+What sees a noisy image of overlapping particles instead can hardly do better.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ROUNDS = 500
 
 
 def features(corpus: Corpus) -> np.ndarray:
-    """Logarithms (sample, feature) of number, mean radius, and of lengths of the projection over that radius."""
+    """Logarithms (sample, feature) of number, mean radius, and of projected lengths over that radius."""
     particles = np.asarray(corpus.particles[:], np.float64)
     there = np.isfinite(particles[:, :, 0])
     radii = np.where(there, particles[:, :, 3], 0.0)
@@ -61,9 +61,8 @@ def main() -> None:
     rng, truth = np.random.default_rng(0), dimension[test]
     picks = [rng.integers(len(test), size=len(test)) for _ in range(ROUNDS)]
     error = np.std([r2(truth[pick], found[pick]) for pick in picks])
-    print(
-        f"R2 of Df from true projected particles, {len(test)} aggregates: {r2(truth, found):.3f} +- {error:.3f}"
-    )
+    result = f"{r2(truth, found):.3f} +- {error:.3f}"
+    print(f"R2 of Df from true projected particles, {len(test)} aggregates: {result}")
 
 
 if __name__ == "__main__":
