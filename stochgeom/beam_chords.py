@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from .aggregate import HeteroAggregate
-from .projection import Field, overlap_planes, particle_windows
+from .bodies.chords import crossings
+from .projection import Field, beam_bodies, overlap_planes, particle_windows
 
 GAP_NM = 1e-6
 """Empty pieces shorter than this are rounding: a path through a neck is one chord."""
@@ -60,6 +61,8 @@ def _pieces(
     aggregate: HeteroAggregate, field: Field
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Ray (m,), entry and exit (m,) in nm, and particle (m,) of every crossing, cut at the radical planes."""
+    if not aggregate.spherical:
+        return _body_pieces(aggregate, field)
     first, planes = overlap_planes(aggregate)
     found = []
     for k, (y0, y1, x0, x1) in enumerate(particle_windows(aggregate, field)):
@@ -80,6 +83,21 @@ def _pieces(
                 high = np.where(rest < 0, low, high)
         iy, ix = np.nonzero((square > 0) & (high > low))
         ray, z = (iy + y0) * field.shape[1] + ix + x0, aggregate.centres[k, 2]
+        found.append((ray, low[iy, ix] + z, high[iy, ix] + z, np.full(len(ray), k)))
+    ray, low, high, particle = (np.concatenate(column) for column in zip(*found, strict=True))
+    return ray, low, high, particle
+
+
+def _body_pieces(
+    aggregate: HeteroAggregate, field: Field
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The same of particles that are not all spheres."""
+    beam, found = beam_bodies(aggregate), []
+    for k, (y0, y1, x0, x1) in enumerate(particle_windows(aggregate, field)):
+        x, y, z = aggregate.centres[k]
+        low, high = crossings(beam, k, field.x_nm[x0:x1] - x, field.y_nm[y0:y1] - y)
+        iy, ix = np.nonzero(high > low)
+        ray = (iy + y0) * field.shape[1] + ix + x0
         found.append((ray, low[iy, ix] + z, high[iy, ix] + z, np.full(len(ray), k)))
     ray, low, high, particle = (np.concatenate(column) for column in zip(*found, strict=True))
     return ray, low, high, particle

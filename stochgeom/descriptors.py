@@ -9,9 +9,10 @@ import numpy as np
 from numba import njit
 
 from .aggregate import HeteroAggregate
+from .bodies.bodies import diameter
 from .contacts import CONTACT_TOLERANCE, coordination_numbers, same_species_clusters
 from .mixing import lacey_index, random_hetero_fraction, random_hetero_fraction_sd
-from .shape import anisotropy, gyration_tensor, necks, species_centre_distance
+from .shape import anisotropy, areas_and_overlap, gyration_tensor, species_centre_distance
 
 
 def describe(aggregate: HeteroAggregate) -> dict[str, float]:
@@ -121,10 +122,10 @@ def _clusters(aggregate: HeteroAggregate, pairs: np.ndarray) -> dict[str, float]
 def _geometry(aggregate: HeteroAggregate, pairs: np.ndarray, unlike: np.ndarray) -> dict[str, float]:
     """Sizes, shape and necks."""
     rg = aggregate.radius_of_gyration
-    areas, overlap = necks(aggregate.centres, aggregate.radii, pairs)
+    areas, overlap = areas_and_overlap(aggregate, pairs)
     return {
         "radius_of_gyration_nm": rg,
-        "extent_nm": float(_extent(aggregate.centres, aggregate.radii)),
+        "extent_nm": _extent_of(aggregate),
         "largest_overlap": overlap,
         "species_centre_distance_over_rg": species_centre_distance(aggregate) / rg,
         "contact_area_nm2": float(areas.sum()),
@@ -135,6 +136,13 @@ def _geometry(aggregate: HeteroAggregate, pairs: np.ndarray, unlike: np.ndarray)
 
 def _ratio(numerator: float, denominator: float) -> float:
     return float(numerator / denominator) if denominator else math.nan
+
+
+def _extent_of(aggregate: HeteroAggregate) -> float:
+    """Largest distance between two points of the aggregate, nm."""
+    if aggregate.spherical:
+        return float(_extent(aggregate.centres, aggregate.radii))
+    return diameter(aggregate.bodies, aggregate.centres)
 
 
 @njit(cache=True)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import njit
 
+from .bodies.contacts import overlaps
+
 if TYPE_CHECKING:
     from .aggregate import HeteroAggregate
 
@@ -18,8 +20,12 @@ TOUCHING = 1e-9
 def gyration_tensor(aggregate: HeteroAggregate) -> np.ndarray:
     """(3, 3) nm²: sum r³ (d d' + r²/5) / sum r³, d the place from the centre of mass; its trace is Rg².
 
-    Masses r³ stand for equal density, and r²/5 for the sphere itself.
+    Masses r³ stand for equal density, and r²/5 for the sphere itself; of other bodies their own moments.
     """
+    if not aggregate.spherical:
+        masses = aggregate.masses / aggregate.masses.sum()
+        apart = aggregate.centres - aggregate.centre_of_mass
+        return np.einsum("n,nij->ij", masses, aggregate.second_moments) + (masses[:, None] * apart).T @ apart
     return _gyration_tensor(aggregate.centres, aggregate.radii)
 
 
@@ -86,9 +92,18 @@ def contact_areas(aggregate: HeteroAggregate, contacts: np.ndarray) -> np.ndarra
     """(m,) nm²: the circle in which the spheres of each contact (m, 2) intersect; 0 where they touch.
 
     The circle lies in the radical plane at (d² + r_i² - r_j²) / (2 d) from centre i. A third sphere that
-    reaches into the circle is not taken off.
+    reaches into the circle is not taken off. Other bodies have no necks.
     """
-    return np.asarray(necks(aggregate.centres, aggregate.radii, contacts)[0])
+    return areas_and_overlap(aggregate, contacts)[0]
+
+
+def areas_and_overlap(aggregate: HeteroAggregate, contacts: np.ndarray) -> tuple[np.ndarray, float]:
+    """Areas (m,) nm² of the necks at contacts (m, 2), and the largest overlap coefficient."""
+    if aggregate.spherical:
+        areas, largest = necks(aggregate.centres, aggregate.radii, contacts)
+        return np.asarray(areas), float(largest)
+    found = overlaps(aggregate.bodies, aggregate.centres, contacts)
+    return np.zeros(len(contacts)), max(0.0, *found) if len(found) else 0.0
 
 
 @njit(cache=True)
@@ -115,8 +130,11 @@ def particle_volumes(aggregate: HeteroAggregate) -> np.ndarray:
     """(n,) nm³: spheres less the caps beyond the radical planes of their necks.
 
     Exact as long as no point lies in three spheres; else too small, as caps that overlap are taken off twice.
+    Other bodies have no necks.
     """
     volumes = 4 / 3 * math.pi * aggregate.radii**3
+    if not aggregate.spherical:
+        return volumes
     i, j = aggregate.contacts(-TOUCHING).T
     distances = np.linalg.norm(aggregate.centres[i] - aggregate.centres[j], axis=1)
     for own, other in ((i, j), (j, i)):
