@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .aggregate import HeteroAggregate
+from .bodies.dressing import sample_bodies
 from .clusters import cluster_sizes
 from .collisions import BALLISTIC, DIFFUSION, collide
 from .contacts import contact_pairs
@@ -48,19 +49,21 @@ def sample_aggregate(
     structures fail, radii and clusters are drawn again up to five times; this is rare and concerns sets
     dominated by one large particle.
 
-    `rng` draws structure and pose, `crystal_rng` (default: `rng`, afterwards) phases and orientations.
-    The centre of mass (masses r³) is at the origin. Raises InfeasibleParametersError.
+    Where not all particles are spheres, spheres of their volume are grown, and `bodies.dressing` puts the
+    bodies in their places, in contact as the spheres were.
+
+    `rng` draws structure and pose, `crystal_rng` phases and orientations (default: `rng`, afterwards; if not
+    all are spheres, before). The centre of mass (masses r³) is at the origin. Raises
+    InfeasibleParametersError.
     """
-    if parameters.kernel == "tunable":
-        check_feasible(parameters)
-        drawn, centres = _structure(parameters, rng)
-    else:
-        drawn, centres = _collision(parameters, rng)
+    crystals = crystal_rng if crystal_rng is not None else rng
+    if not parameters.spherical:
+        return sample_bodies(parameters, _spheres, _phases(parameters, crystals), rng, crystals)
+    drawn, centres = _spheres(parameters, rng)
     if parameters.coordination is not None:
         _close_loops(parameters, drawn, centres, rng)
     if parameters.pose == "resting":
         centres = centres @ rotation_matrices(resting_pose(centres, drawn.radii, rng)).T
-    crystals = crystal_rng if crystal_rng is not None else rng
     return HeteroAggregate.of_own_arrays(
         centres=centres,
         radii=drawn.radii,
@@ -71,6 +74,14 @@ def sample_aggregate(
         species_names=parameters.species_names,
         phase_names=parameters.phase_names,
     )
+
+
+def _spheres(parameters: AggregateParameters, rng: np.random.Generator) -> tuple[_Drawn, np.ndarray]:
+    """Radii and centres (n, 3) of spheres by the kernel asked for."""
+    if parameters.kernel != "tunable":
+        return _collision(parameters, rng)
+    check_feasible(parameters)
+    return _structure(parameters, rng)
 
 
 @dataclass(frozen=True)

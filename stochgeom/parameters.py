@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from .bodies.shapes import Shape, SphereShape
 from .clusters import SizeLaw
 from .radius_laws import Frozen, LognormalRadii, RadiusLaw
 
@@ -22,6 +23,8 @@ class Species(Frozen):
     `mean_cluster_size` is the mean number of particles of its single-species primary clusters (1: particles
     join one by one), whose sizes follow the law `cluster_sizes`. `phases` maps crystal phases to number
     shares; empty means one phase of the species' name. `density_g_cm3` is needed for fractions by mass only.
+    `shape` is that of its particles: spheres, ellipsoids or Wulff shapes, all of the volume-equivalent radii
+    that `radii` draws; `shapes` gives single phases another one, as facets belong to one crystal.
     """
 
     name: Name
@@ -31,6 +34,8 @@ class Species(Frozen):
     cluster_sizes: SizeLaw = "geometric"
     density_g_cm3: float | None = Field(default=None, gt=0)
     phases: dict[Name, float] = Field(default_factory=dict)
+    shape: Shape = Field(default_factory=SphereShape)
+    shapes: dict[Name, Shape] = Field(default_factory=dict)
 
     @field_validator("phases")
     @classmethod
@@ -38,6 +43,20 @@ class Species(Frozen):
         if phases and (min(phases.values()) < 0 or abs(sum(phases.values()) - 1) > 1e-6):
             raise ValueError(f"shares of phases must be at least 0 and sum to 1, not {phases}")
         return phases
+
+    @model_validator(mode="after")
+    def _shapes_fit_phases(self) -> Species:
+        unknown = [name for name in self.shapes if name not in self.phase_shares]
+        if unknown:
+            accepted = ", ".join(self.phase_shares)
+            raise ValueError(f"shapes names no phase of {self.name}: {unknown[0]!r}; accepted: {accepted}")
+        left = [phase for phase in self.phase_shares if phase not in self.shapes]
+        if self.shape.kind == "wulff" and len(left) > 1:
+            raise ValueError(
+                f"the facets of shape belong to one crystal, {self.name} has {', '.join(left)}: give each "
+                "phase its own in shapes"
+            )
+        return self
 
     @property
     def phase_shares(self) -> dict[str, float]:
@@ -139,6 +158,18 @@ class AggregateParameters(Frozen):
             raise ValueError(f"fractions by mass need density_g_cm3 of {', '.join(missing)}")
         return self
 
+    @model_validator(mode="after")
+    def _necks_and_loops_of_spheres(self) -> AggregateParameters:
+        if not self.spherical and self.overlap > 0:
+            raise ValueError(
+                f"overlap = {self.overlap:g}: necks are for spheres; 0 is accepted with ellipsoids and facets"
+            )
+        if not self.spherical and self.coordination is not None:
+            raise ValueError(
+                "coordination: loops are bent of spheres; leave it out with ellipsoids and facets"
+            )
+        return self
+
     @cached_property
     def number_fractions(self) -> tuple[float, ...]:
         """Shares of the species by number that give the fractions asked for."""
@@ -169,6 +200,16 @@ class AggregateParameters(Frozen):
     def phase_names(self) -> tuple[str, ...]:
         """The phases of all species, in the order of the species."""
         return tuple(phase for s in self.species for phase in s.phase_shares)
+
+    @property
+    def phase_shapes(self) -> tuple[Shape, ...]:
+        """The shape of each phase's particles, in the order of `phase_names`."""
+        return tuple(s.shapes.get(phase, s.shape) for s in self.species for phase in s.phase_shares)
+
+    @cached_property
+    def spherical(self) -> bool:
+        """Whether all particles are spheres."""
+        return all(shape.kind == "sphere" for shape in self.phase_shapes)
 
     def columns(self) -> dict[str, float]:
         """The parameters as one row of numbers, by column name; radii in nm, fractions by number.
