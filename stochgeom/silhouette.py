@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 
 from .aggregate import HeteroAggregate
+from .bodies.silhouette import enclosed, outline_of, projected_polygons, width_of
 from .shape import gyration_tensor, particle_volumes
 
 NODES = 24  # Gauss-Legendre: arcs of a circle integrate to rounding
@@ -16,16 +17,23 @@ NODES = 24  # Gauss-Legendre: arcs of a circle integrate to rounding
 def describe_projection(aggregate: HeteroAggregate) -> dict[str, float]:
     """Descriptors of the projection along +z; they depend on the pose. Lengths in nm, area in nm².
 
-    Of the silhouette, the union of the particles' discs: projected_area_nm2; projected_perimeter_nm, holes
-    included; projected_circularity = 4 pi A / P²; projected_aspect_ratio, of the principal radii of gyration;
-    projected_equivalent_diameter_nm = sqrt(4 A / pi); projected_radius_of_gyration_nm, of the area (R / sqrt
-    2 for a disc); projected_extent_nm, the largest distance between two of its points. Of the thickness:
-    projected_mass_radius_of_gyration_nm (sqrt(2/5) R for a sphere); mean_thickness_nm = V / A and, per
-    species S, mean_thickness_nm_S = V_S / A.
+    Of the silhouette, the union of the particles' discs, ellipses (as polygons of 96 corners) and polygons:
+    projected_area_nm2; projected_perimeter_nm, holes included; projected_circularity = 4 pi A / P²;
+    projected_aspect_ratio, of the principal radii of gyration; projected_equivalent_diameter_nm = sqrt(4 A /
+    pi); projected_radius_of_gyration_nm, of the area (R / sqrt 2 for a disc); projected_extent_nm, the
+    largest distance between two of its points. Of the thickness: projected_mass_radius_of_gyration_nm
+    (sqrt(2/5) R for a sphere); mean_thickness_nm = V / A and, per species S, mean_thickness_nm_S = V_S / A.
     """
     x, y = aggregate.centres[:, 0], aggregate.centres[:, 1]
-    arcs = exposed_arcs(x, y, aggregate.radii)
-    area, perimeter, tensor = _outline(x, y, aggregate.radii, arcs)
+    if aggregate.spherical:
+        arcs = exposed_arcs(x, y, aggregate.radii)
+        (area, perimeter, tensor), width = (
+            _outline(x, y, aggregate.radii, arcs),
+            _width(x, y, aggregate.radii),
+        )
+    else:
+        polygons = projected_polygons(aggregate.bodies, aggregate.centres)
+        (area, perimeter, tensor), width = outline_of(polygons), width_of(polygons)
     small, large = np.linalg.eigvalsh(tensor)
     volumes = particle_volumes(aggregate)
     row = {
@@ -35,7 +43,7 @@ def describe_projection(aggregate: HeteroAggregate) -> dict[str, float]:
         "projected_aspect_ratio": math.sqrt(large / small),
         "projected_equivalent_diameter_nm": math.sqrt(4 * area / math.pi),
         "projected_radius_of_gyration_nm": math.sqrt(large + small),
-        "projected_extent_nm": _width(x, y, aggregate.radii),
+        "projected_extent_nm": width,
         "projected_mass_radius_of_gyration_nm": math.sqrt(np.trace(gyration_tensor(aggregate)[:2, :2])),
         "mean_thickness_nm": volumes.sum() / area,
     }
@@ -58,11 +66,8 @@ def _outline(
     length = (stop - start) / 2 * weights * r  # of the outline, at each node
     u, v = x[disc][:, None] - x.mean() + r * np.cos(angles), y[disc][:, None] - y.mean() + r * np.sin(angles)
     du, dv = -np.sin(angles) * length, np.cos(angles) * length
-    area = float(np.sum(u * dv - v * du)) / 2
-    middle = np.array([np.sum(u**2 * dv), -np.sum(v**2 * du)]) / (2 * area)
-    cross = np.sum(u**2 * v * dv) / 2
-    moments = np.array([[np.sum(u**3 * dv) / 3, cross], [cross, -np.sum(v**3 * du) / 3]])
-    return area, float(length.sum()), moments / area - np.outer(middle, middle)
+    area, tensor = enclosed(u, v, du, dv)
+    return area, float(length.sum()), tensor
 
 
 @njit(cache=True)
