@@ -162,6 +162,8 @@ def parameters_of(template: AggregateParameters, row: dict[str, float]) -> Aggre
             mean_cluster_size=max(1.0, row[f"mean_cluster_size_{s.name}"]),
             cluster_sizes=s.cluster_sizes,
             phases=s.phases,
+            shape=s.shape,
+            shapes=s.shapes,
         )
         for s in template.species
     ]

@@ -29,7 +29,10 @@ def _kind(value: Any) -> str:
 
 
 class SpeciesLaws(Strict):
-    """One species: its number fraction, radius law and cluster size, each a number or a law."""
+    """One species: its number fraction, radius law and cluster size, each a number or a law.
+
+    `shape`, and `shapes` by phase, are tables as `stochgeom.bodies.shapes` describes them; spheres if absent.
+    """
 
     name: Name
     fraction: Annotated[
@@ -49,6 +52,8 @@ class SpeciesLaws(Strict):
     cluster_sizes: str = "geometric"
     density_g_cm3: PositiveFloat | None = None
     phases: dict[str, float] = Field(default_factory=dict)
+    shape: dict[str, Any] | None = None
+    shapes: dict[str, dict[str, Any]] | None = None
 
     @property
     def radius_keys(self) -> list[str]:
@@ -159,6 +164,10 @@ class AggregateLaws(Strict):
             "cluster_sizes": species.cluster_sizes,
             "density_g_cm3": species.density_g_cm3,
             "phases": dict(species.phases),
+        } | {
+            key: dict(table)
+            for key, table in (("shape", species.shape), ("shapes", species.shapes))
+            if table is not None
         }
 
     def corners(self) -> Iterator[NDArray[np.float64]]:

@@ -23,6 +23,7 @@ from simulate.corpus.provenance import Run
 from simulate.corpus.reader import Corpus
 from simulate.corpus.verify import check_arrays, check_task
 from simulate.corpus.writer import CorpusWriter, prepare_store, read_attributes
+from simulate.crystal_shapes import check_shapes
 from simulate.engines.base import Engine, make_engine
 from simulate.executors import worked_through
 from simulate.progress import Progress
@@ -208,6 +209,7 @@ def preflight(recipe: Recipe, out: Path, samples: int) -> None:
     first = realise(recipe, 0).scene
     make_engine(recipe.engine_settings).cost(first, recipe.microscope)
     _check_table(recipe)
+    check_shapes(recipe)
     if recipe.validation is not None:
         probed_samples(recipe, samples)
         try:

@@ -41,6 +41,7 @@ from simulate.recipe_settings import (
     ValidationSettings,
 )
 from simulate.sampling import Sampling
+from stochgeom.bodies.shapes import Shape
 from stochgeom.errors import UserError
 from stochgeom.parameters import AggregateParameters
 
@@ -161,6 +162,11 @@ class Recipe(Strict):
     def phase_names(self) -> tuple[str, ...]:
         """Names of the phases over all species, in order."""
         return tuple(self._middle.phase_names)
+
+    @property
+    def phase_shapes(self) -> tuple[Shape, ...]:
+        """Shapes of the phases' particles, in the order of `phase_names`."""
+        return self._middle.phase_shapes
 
     @cached_property
     def descriptor_names(self) -> tuple[str, ...]:

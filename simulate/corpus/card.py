@@ -166,6 +166,12 @@ def law_rows(corpus: Corpus) -> list[tuple[str, str]]:
             rows.append(
                 (f"{species.name}: phases", ", ".join(f"{k} {v:g}" for k, v in species.phases.items()))
             )
+        shapes = {species.name: species.shape} | (species.shapes or {})
+        rows += [
+            (f"{name}: shape", ", ".join(f"{key} {value}" for key, value in table.items()))
+            for name, table in shapes.items()
+            if table is not None
+        ]
     rows += [("kernel", f"{laws.kernel}, {laws.growth}"), ("pose", laws.pose)]
     if laws.coordination is not None:
         rows.append(("coordination", describe_law(laws.coordination)))

@@ -25,6 +25,7 @@ from simulate.realism import REALISM_STAGE, Realism, apply_realism
 from simulate.recipe import Recipe
 from simulate.recipe_settings import SPLITS
 from stochgeom.aggregate import HeteroAggregate
+from stochgeom.bodies.shapes import shape_arrays
 from stochgeom.errors import UserError
 from stochgeom.projection import Field
 
@@ -189,19 +190,23 @@ class Corpus:
         return Field(shape=self.images.shape[2:], pixel_size_nm=float(self.pixel_size[self._made(index)]))
 
     def aggregate(self, index: int) -> HeteroAggregate:
-        """Aggregate of a sample, rebuilt from the stored particles (float32)."""
+        """Aggregate of a sample, rebuilt from the stored particles (float32) and the recipe's shapes."""
         count = int(self.n_particles[self._made(index)])
         table = np.asarray(self.particles[index], np.float64)[:count]
-        quaternions = table[:, 7:11]
+        radii, phase, quaternions = table[:, 3], table[:, 6].astype(np.int64), table[:, 7:11]
+        shape, semi_axes, polytopes = shape_arrays(self.recipe.phase_shapes, phase, radii)
         return HeteroAggregate(
             centres=table[:, 0:3],
-            radii=table[:, 3],
+            radii=radii,
             species=table[:, 4].astype(np.int64),
             cluster=table[:, 5].astype(np.int64),
-            phase=table[:, 6].astype(np.int64),
+            phase=phase,
             orientations=quaternions / np.linalg.norm(quaternions, axis=1, keepdims=True),
             species_names=tuple(self.attributes["species_names"]),
             phase_names=tuple(self.attributes["phase_names"]),
+            shape=shape,
+            semi_axes=semi_axes,
+            polytopes=polytopes,
         )
 
     def clean(self, index: int) -> NDArray[np.float32]:
