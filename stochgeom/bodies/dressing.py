@@ -1,7 +1,8 @@
 """Aggregates of ellipsoids and faceted crystals: spheres are grown, and the bodies take their places.
 
-Bodies of the spheres' volumes reach further in most directions, so they touch further apart and the radius of
-gyration grows, by a few per cent. The tunable kernel grows again, to a target smaller by what dressing added.
+Bodies of the spheres' volumes touch further apart on average, so that the radius of gyration grows: by 10 %
+with cubes and anatase's bipyramids, by 2 % with ellipsoids 1 : 1.3 : 2. The tunable kernel grows again, to a
+target smaller by the mean of what dressing added.
 """
 
 from __future__ import annotations
@@ -64,8 +65,8 @@ def sample_bodies(
             continue
         ratio = aggregate.radius_of_gyration / _asked(parameters, drawn.radii)
         gains.append(math.log(ratio / stretch))
-        if abs(math.log(ratio)) < miss:
-            best, miss = aggregate, abs(math.log(ratio))
+        if abs(ratio - 1) < miss:
+            best, miss = aggregate, abs(ratio - 1)
         if miss < CLOSE or parameters.n_particles < 3 or parameters.kernel != "tunable":
             break
     far = parameters.kernel == "tunable" and parameters.n_particles >= SMALL and miss >= CLOSE

@@ -12,7 +12,7 @@ from numba import njit
 
 PRECISION = 1e-10  # relative; touching bodies are left apart by as much
 MOST_STEPS = 400  # portals tried; tens are the rule
-TILTS = 60  # directions tried for a particle that others are in the way of
+TILTS = 300  # directions tried for a particle that others are in the way of
 APART = 1e-9  # relative gap that bodies which are not to touch must keep at least
 
 
@@ -177,7 +177,7 @@ def dress(bodies, spheres, order, parents, rng):
         line /= np.sqrt(_dot(line, line))
         placed = False
         for trial in range(TILTS):
-            u = line + 2.0 * trial / TILTS * rng.standard_normal(3) if trial > 0 else line
+            u = line + 0.03 * trial * rng.standard_normal(3) if trial > 0 else line
             u = u / np.sqrt(_dot(u, u))
             centres[k] = centres[p] + touch_distance(bodies, p, k, u) * u
             if _is_free(bodies, centres, order[:step], k, p):
