@@ -12,6 +12,8 @@ from numba import njit
 
 PRECISION = 1e-10  # relative; touching bodies are left apart by as much
 MOST_STEPS = 400  # portals tried; tens are the rule
+ASIDE = np.array((0.61803, -0.41421, 0.73205))  # a direction in which no crystal has edges
+STEPS_ASIDE = 4  # rays tried: the one asked for and three beside it
 TILTS = 300  # directions tried for a particle that others are in the way of
 APART = 1e-9  # relative gap that bodies which are not to touch must keep at least
 
@@ -76,9 +78,8 @@ def _dot(a, b):
 def touch_distance(bodies, i, j, u):
     """Distance (nm) from the centre of i to that of j, along the unit vector u (3,), at which the two touch.
 
-    Beyond it they are apart. It is where the ray along u leaves the Minkowski difference of the two: the
-    "portal" of three of its points that the ray passes is refined until the plane beyond it is as near
-    (Snethen 2008, "XenoCollide"). The plane's distance is returned, so bodies at it never overlap.
+    Beyond it they are apart. It is where the ray along u leaves the Minkowski difference of the two. The
+    distance of a plane that holds the difference is returned, so bodies at it never overlap.
     """
     if i != j and _round(bodies, i) and _round(bodies, j):
         return bodies.circumradii[i] + bodies.circumradii[j]
@@ -87,28 +88,45 @@ def touch_distance(bodies, i, j, u):
     normal = _cross(a, u)
     if _dot(normal, normal) <= 1e-24 * high * high:
         return high
-    a, b, c, found = _portal(bodies, i, j, u, a, normal)
-    if not found:
-        return high
+    for step in range(STEPS_ASIDE):
+        # A ray through an edge or a corner may find no portal; one beside it finds the plane as well.
+        ray = u + (1e-9 * 100.0 ** (step - 1) * ASIDE if step > 0 else 0.0 * u)
+        distance, converged = _portal_distance(bodies, i, j, u, ray)
+        high = min(high, distance)
+        if converged:
+            break
+    return high
+
+
+@njit(cache=True)
+def _portal_distance(bodies, i, j, u, ray):
+    """Distance along u of the nearest plane found, and whether the `ray` meets the difference as near.
+
+    The "portal" of three points of the difference that the ray passes is refined until the plane beyond it
+    is as near (Snethen 2008, "XenoCollide").
+    """
+    a, b, c, found = _portal(bodies, i, j, ray)
+    high = beyond = np.inf
     for _ in range(MOST_STEPS):
         normal = _cross(b - a, c - a)
         size = np.sqrt(_dot(normal, normal))
-        slope = _dot(normal, u)
-        if slope <= 1e-13 * size or size == 0.0:  # the portal is a line: the ray passes an edge
-            break
-        low = _dot(normal, a) / slope
+        slope = _dot(normal, ray)
+        if not found or slope <= 1e-13 * size or size == 0.0:  # no portal, or one of no width
+            return high, False
         w = _difference(bodies, i, j, normal)
-        high = min(high, _dot(normal, w) / slope)
-        if high - low <= PRECISION * high:
-            break
-        wu = _cross(w, u)
-        if _dot(a, wu) <= 0.0 <= _dot(b, wu):
+        if _dot(normal, u) > 0.0:
+            high = min(high, _dot(normal, w) / _dot(normal, u))
+        beyond = min(beyond, _dot(normal, w) / slope)
+        if beyond - _dot(normal, a) / slope <= PRECISION * beyond:
+            return high, True
+        across = _cross(w, ray)
+        if _dot(a, across) <= 0.0 <= _dot(b, across):
             c = w
-        elif _dot(b, wu) <= 0.0 <= _dot(c, wu):
+        elif _dot(b, across) <= 0.0 <= _dot(c, across):
             a = w
         else:
             b = w
-    return high
+    return high, False
 
 
 @njit(cache=True)
@@ -119,9 +137,10 @@ def _round(bodies, k):
 
 
 @njit(cache=True)
-def _portal(bodies, i, j, u, a, normal):
+def _portal(bodies, i, j, u):
     """Three points of the difference whose triangle the ray along u passes, counter-clockwise about u."""
-    b = _difference(bodies, i, j, normal)
+    a = _difference(bodies, i, j, u)
+    b = _difference(bodies, i, j, _cross(a, u))
     normal = _cross(a, b)
     if _dot(normal, u) < 0.0:
         a, b = b, a

@@ -96,6 +96,22 @@ def test_polytopes_touch_where_a_linear_program_says(seed):
     assert touching(pair, u) == pytest.approx(by_linear_program(pair, u), rel=1e-9)
 
 
+@pytest.mark.parametrize("first", [CUBE, ROUNDED, ANATASE])
+@pytest.mark.parametrize("second", [CUBE, ROUNDED, ANATASE])
+@pytest.mark.parametrize("axis", [(0, 0, 0), (0, 0, 1), (1, 0, 0)])
+def test_aligned_polytopes_touch_through_corners_edges_and_faces(first, second, axis):
+    """Rays through corners of the Minkowski difference, where portals have no width."""
+    turn = [*(np.sin(np.pi / 8) * np.array(axis)), np.cos(np.pi / 8)] if any(axis) else [0, 0, 0, 1]
+    pair = bodies_at([first, second], np.zeros((2, 3)), [1, 1], [[0, 0, 0, 1], turn])
+    vertices = pair.bodies.vertices
+    start = pair.bodies.begin[1]
+    corners = (vertices[:start, None] - vertices[None, start:]).reshape(-1, 3)
+    corners = corners[np.linalg.norm(corners, axis=1) > 1e-6]
+    for corner in [*corners[:: max(1, len(corners) // 12)], (1, 0, 0), (1, 1, 0), (1, 1, 1), (2, 1, 0)]:
+        u = unit(corner)
+        assert touching(pair, u) == pytest.approx(by_linear_program(pair, u), rel=1e-8)
+
+
 @settings(max_examples=60)
 @given(st.integers(0, 2**32))
 def test_ellipsoids_touch_where_a_minimum_says(seed):

@@ -15,9 +15,12 @@ from stochgeom import (
     Species,
     sample_aggregate,
 )
+from stochgeom.aggregation import _spheres
 from stochgeom.bodies import SphereShape
-from stochgeom.bodies.dressing import contact_tree
+from stochgeom.bodies.dressing import Crystals, _dressed, contact_tree
 from stochgeom.bodies.kernels import separation
+from stochgeom.contacts import contact_pairs
+from stochgeom.rotations import random_quaternions
 
 from .conftest import ANATASE, CUBE, NEEDLE, ROUNDED
 
@@ -55,7 +58,15 @@ def test_aggregates_hang_together_and_nothing_overlaps(seed, n, first, second):
         assert made.radius_of_gyration == pytest.approx(law, rel=0.0152)
 
 
-def test_contacts_are_exact_and_those_of_the_spheres(rng):
+def test_bodies_touch_where_their_spheres_did(rng):
+    asked = parameters(ANATASE, NEEDLE, 40)
+    drawn, centres = _spheres(asked, rng)
+    crystals = Crystals(np.repeat([0, 1], asked.counts), random_quaternions(40, rng))
+    made = _dressed(asked, drawn, centres, crystals, rng)
+    assert {*map(tuple, contact_pairs(centres, drawn.radii))} <= {*map(tuple, made.contacts())}
+
+
+def test_contacts_are_exact(rng):
     made = sample_aggregate(parameters(CUBE, NEEDLE, 30), rng)
     gaps = [separation(made.bodies, made.centres, i, j) - 1 for i, j in made.contacts()]
     assert 0 <= np.max(np.abs(gaps)) < 1e-8
