@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,12 @@ def worked_through(
     if not tasks or (scheduler is None and scheduler_file is None and (workers or 1) <= 1):
         yield (work(task) for task in tasks)
         return
-    with _client(min(workers or 1, len(tasks)), scheduler, scheduler_file) as client:
-        yield _through(client, work, tasks)
+    # The tasks are closed before the client is, also when the one who asked for them was interrupted.
+    with (
+        _client(min(workers or 1, len(tasks)), scheduler, scheduler_file) as client,
+        closing(_through(client, work, tasks)) as finished,
+    ):
+        yield finished
 
 
 @contextmanager
@@ -80,7 +84,7 @@ def _interrupts_ignored() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _through(client: Any, work: Callable[[Task], Task], tasks: Sequence[Task]) -> Iterator[Task]:
+def _through(client: Any, work: Callable[[Task], Task], tasks: Sequence[Task]) -> Generator[Task, None, None]:
     """Submit every task; a task whose worker dies is run again on another by Dask."""
     from distributed import KilledWorker, as_completed
 
