@@ -6,14 +6,13 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from learn.config import TrainingConfig
 from learn.data import Batch, Samples, TrainingCorpus, with_gain
 from learn.estimator import Estimator
-from learn.intervals import coverage, interval_factors
-from learn.unlike import Familiarity
+from learn.intervals import NORMAL_90, coverage, interval_factors
+from learn.unlike import Familiarity, pixel_statistics
 
 FAMILIAR_SAMPLES = 4000
 Array = NDArray[np.float64]
@@ -25,23 +24,28 @@ def calibrate(
     """Set the interval factors from the split `calibration`, and what is familiar from it and training."""
     realism = with_gain(corpus.recipe.realism, config.gain)
     held_out = Samples(corpus, "calibration", estimator.targets, realism)
-    mean, sd, features = standardised(estimator, held_out.fixed(config.batch_size))
+    batches = list(held_out.fixed(config.batch_size))
+    mean, sd, features = standardised(estimator, batches, symmetries=True)
     estimator.factors = interval_factors(held_out.targets.astype(np.float64), mean, sd)
     some = Samples(corpus, "train", estimator.targets, realism, limit=min(len(training), FAMILIAR_SAMPLES))
-    estimator.familiarity = Familiarity.fit(
-        standardised(estimator, some.fixed(config.batch_size))[2], features
-    )
+    familiar = list(some.fixed(config.batch_size))
+    seen = standardised(estimator, familiar, symmetries=False)[2]
+    estimator.familiarity = Familiarity.fit((seen, _pixels(familiar)), (features, _pixels(batches)))
+
+
+def _pixels(batches: list[Batch]) -> Array:
+    return np.concatenate([pixel_statistics(batch.images) for batch in batches])
 
 
 def evaluate(estimator: Estimator, batches: list[Batch]) -> dict[str, Any]:
     """validation_loss (mean squared standardised error), r2 by target, coverage of stated 90 % intervals."""
-    mean, sd, _ = standardised(estimator, batches)
+    mean, sd, _ = standardised(estimator, batches, symmetries=False)
     truth = np.concatenate([batch.targets for batch in batches]).astype(np.float64)
     error = mean - truth
     with np.errstate(invalid="ignore", divide="ignore"):
         spread = np.nanmean((truth - np.nanmean(truth, axis=0)) ** 2, axis=0)
         r2 = 1 - np.nanmean(error**2, axis=0) / spread
-    stated = coverage(truth, mean - 1.6449 * sd, mean + 1.6449 * sd)
+    stated = coverage(truth, mean - NORMAL_90 * sd, mean + NORMAL_90 * sd)
     names = estimator.names
     return {
         "validation_loss": float(np.nanmean(error**2)),
@@ -52,15 +56,10 @@ def evaluate(estimator: Estimator, batches: list[Batch]) -> dict[str, Any]:
     }
 
 
-def standardised(estimator: Estimator, batches: Iterable[Batch]) -> tuple[Array, Array, Array]:
-    """Mean (n, t), sd (n, t) and features (n, f) of the images in `batches`, on the standardised scale."""
-    device = next(estimator.network.parameters()).device
-    columns: list[tuple[Array, ...]] = []
-    for batch in batches:
-        output = estimator.output(
-            torch.from_numpy(batch.images).to(device), torch.from_numpy(batch.log_pixel).to(device)
-        )
-        sd = torch.exp(0.5 * output.log_variance)
-        columns.append(tuple(part.double().cpu().numpy() for part in (output.mean, sd, output.features)))
-    mean, spread, features = (np.concatenate(column) for column in zip(*columns, strict=True))
-    return mean, spread, features
+def standardised(
+    estimator: Estimator, batches: Iterable[Batch], symmetries: bool
+) -> tuple[Array, Array, Array]:
+    """What `Estimator.standardised` gives for the images of all `batches`."""
+    parts = [estimator.standardised(batch.images, batch.log_pixel, symmetries) for batch in batches]
+    mean, sd, features = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return mean, sd, features

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
@@ -37,11 +38,12 @@ class Progress:
         """The shares at which the next epoch begins and ends.
 
         Without a budget, equal parts. With one, what is left of the schedule is spread over as many epochs as
-        the rest of the budget holds at the pace of the latest ones; the first is taken to be one of `epochs`.
+        the rest of the budget holds at the usual pace of the latest ones (their median: a machine that was
+        busy for one epoch must not end the schedule); the first is taken to be one of `epochs`.
         """
         left = max(1, config.epochs - self.epoch)
         if config.minutes is not None and self.seconds:
-            pace = sum(self.seconds[-3:]) / len(self.seconds[-3:])
+            pace = median(self.seconds[-5:])
             left = min(left, max(1, int((60 * config.minutes - sum(self.seconds)) / pace)))
         return self.share, 1.0 if left == 1 else self.share + (1.0 - self.share) / left
 

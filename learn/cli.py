@@ -120,7 +120,7 @@ def predict(
     pixel_size_nm: float | None = None,
     dark_level: float = 0.0,
     beam_level: float = 1.0,
-    symmetries: bool = False,
+    symmetries: bool = True,
     pictures: bool = False,
 ) -> None:
     """Estimate from images: a table on the screen, and files if asked.
@@ -144,7 +144,7 @@ def predict(
     beam_level
         Detector's level with the whole beam on it; with it the image becomes a fraction of the beam.
     symmetries
-        Average over turned and mirrored copies: slower, slightly more accurate.
+        Average over turned and mirrored copies, for which the intervals are calibrated; without, faster.
     pictures
         Draw each image beside its estimates (needs --out).
     """

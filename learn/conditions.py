@@ -5,7 +5,7 @@ samples.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from learn.baselines import (
     composition_alone,
 )
 from learn.descriptor_cache import corpus_descriptors
+from learn.predictions import predict_rows, trained_realism
 from learn.targets import column_values
 from learn.through_model import ParameterFiller, Redrawn, ThroughModel, from_scale, to_scale
 from stochgeom.errors import UserError
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from simulate.corpus.reader import Corpus
     from simulate.realism import Realism
 
-BATCH = 256
-NORMAL_90 = 1.6448536269514722  # half-width of the central 90 % of a normal law, in standard deviations
 SMALLEST_CORRELATION = 100  # calibration samples from which a correlation of errors is believed
 Tell = Callable[[str, int, int], None]
 
@@ -63,12 +62,7 @@ class Condition:
 
     def recorded_as(self, corpus: Corpus) -> Realism:
         """The realism of the test images."""
-        from simulate.realism import Realism
-
-        if self.realism is not None:
-            return self.realism
-        trained = self.estimator.about.get("realism")
-        return corpus.recipe.realism if trained is None else Realism.model_validate(trained)
+        return trained_realism(self.estimator, corpus) if self.realism is None else self.realism
 
 
 @dataclass(frozen=True)
@@ -126,12 +120,13 @@ def run_condition(
             f"{corpus.path}: {len(held_out)} finished calibration samples; at least 10 are needed"
         )
 
-    found = predict_samples(
-        condition.estimator, corpus, samples, realism, tell, f"{condition.label}: predicting"
-    )
-    calibrated = predict_samples(
-        condition.estimator, corpus, held_out, realism, tell, f"{condition.label}: calibration split"
-    )
+    def predicted(rows: np.ndarray, what: str) -> Prediction:
+        def told(done: int) -> None:
+            tell(f"{condition.label}: {what}", done, len(rows))
+
+        return predict_rows(condition.estimator, corpus, rows, realism, tell=told)
+
+    found, calibrated = predicted(samples, "predicting"), predicted(held_out, "calibration split")
     value_s, sd_s = scaled_statement(condition.estimator, found)
 
     def described(rows: np.ndarray, split: str) -> np.ndarray:
@@ -175,7 +170,7 @@ def run_condition(
         scales=tuple(target.transform for target in targets.targets),
         truth=everything[samples],
         value=found.value,
-        sd=found.sd * _interval_factors(condition.estimator) / NORMAL_90,
+        sd=found.sd,
         lower=found.lower,
         upper=found.upper,
         unlike=np.asarray(found.unlike),
@@ -191,39 +186,10 @@ def run_condition(
     )
 
 
-def predict_samples(
-    estimator: Estimator, corpus: Corpus, samples: np.ndarray, realism: Realism, tell: Tell, what: str
-) -> Prediction:
-    """Predictions for recorded images of `samples` (n,), in batches."""
-    pixel = np.asarray(corpus.pixel_size[:], dtype=np.float64)
-    parts = []
-    for start in range(0, len(samples), BATCH):
-        rows = samples[start : start + BATCH]
-        images = np.stack([corpus.noisy(int(i), realism=realism) for i in rows])
-        parts.append(estimator.predict(images, pixel[rows]))
-        tell(what, start + len(rows), len(samples))
-    names = [one.name for one in fields(parts[0]) if isinstance(getattr(parts[0], one.name), np.ndarray)]
-    joined: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
-    return replace(parts[0], **joined)
-
-
 def scaled_statement(estimator: Estimator, found: Prediction) -> tuple[np.ndarray, np.ndarray]:
-    """Middle and standard deviation (n, t) of a prediction on the targets' scales.
-
-    The deviation is that of the normal law whose central 90 % are the stated, calibrated interval.
-    """
+    """Middle and standard deviation (n, t) of a prediction on the targets' scales."""
     targets = estimator.targets
-    sd = found.z_sd * targets.scale * _interval_factors(estimator) / NORMAL_90
-    return found.z * targets.scale + targets.mean, sd
-
-
-def _interval_factors(estimator: Estimator) -> np.ndarray:
-    """Half-widths (t,) of the stated 90 % intervals in predicted deviations; where calibration had too few,
-    the normal one.
-    """
-    if estimator.factors is None:
-        return np.full(len(estimator.targets), NORMAL_90)
-    return np.where(np.isfinite(estimator.factors), estimator.factors, NORMAL_90)
+    return found.z * targets.scale + targets.mean, found.z_sd * targets.scale
 
 
 def error_correlation(truth: np.ndarray, middle: np.ndarray, sd: np.ndarray) -> np.ndarray | None:

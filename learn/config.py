@@ -32,6 +32,9 @@ class EstimatorConfig(_Strict):
     log_pixel_scale: float = Field(default=1.0, gt=0)
     outputs: int = Field(default=1, ge=1, description="number of targets")
     maps: int = Field(default=0, ge=0, description="number of density maps that the network also learns")
+    symmetries: tuple[int, ...] = Field(
+        default=(0,), min_length=1, description="those of learn.symmetries that its images have"
+    )
 
 
 class TrainingConfig(_Strict):

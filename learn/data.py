@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 
 from learn.config import UNKNOWN_GAIN, Gain
 from learn.maps import CELL_PIXELS, density_maps
+from learn.symmetries import symmetries_of, turned_each
 from learn.targets import HasColumns, TargetSet, column_values
-from simulate.realism import Realism, apply_realism
+from simulate.realise import seed_of
+from simulate.realism import REALISM_STAGE, Realism, apply_realism
 from stochgeom.errors import UserError
 
-REALISM_STAGE = 4  # the stage of a sample's seed from which its recording is drawn, as the corpus reader does
 Float = NDArray[np.float32]
 T = TypeVar("T")
 
@@ -70,8 +71,7 @@ def with_gain(realism: Realism, gain: Gain) -> Realism:
 
 def recorded(corpus: TrainingCorpus, clean: Float, index: int, realism: Realism, draw: int) -> Float:
     """Sample `index` (channel, y, x) as recorded: draw 0 is the corpus' own, later ones are fresh."""
-    key = (index, REALISM_STAGE) if draw == 0 else (index, REALISM_STAGE, draw)
-    rng = np.random.default_rng(np.random.SeedSequence(corpus.recipe.seed, spawn_key=key))
+    rng = np.random.default_rng(seed_of(corpus.recipe, index, REALISM_STAGE, draw))
     return apply_realism(clean, float(corpus.pixel_size[index]), realism, rng)
 
 
@@ -139,18 +139,13 @@ class Samples:
     def _batch(self, rows: NDArray[np.int64], images: NDArray[Any], symmetries: NDArray[np.int64]) -> Batch:
         maps = None
         if self._maps is not None:
-            maps = _turned(self._maps[rows], symmetries)
-        images = _turned(images, symmetries)
+            maps = turned_each(self._maps[rows], symmetries)
+        images = turned_each(images, symmetries)
         return Batch(images, self.log_pixel[rows], self.targets[rows], maps)
 
     def _symmetries(self, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-        """Which symmetry each image gets; only half a turn keeps the rows of a distorted scan rows."""
-        scan = self.realism.scan_jitter_nm != 0 or self.realism.drift_nm != 0
-        ny, nx = self.corpus.images.shape[2:]
-        drawn = rng.integers(8, size=count)
-        if scan:
-            return np.where(drawn < 4, 0, 3)
-        return drawn if ny == nx else drawn % 4
+        """Which symmetry each image gets."""
+        return rng.choice(symmetries_of(self.realism, self.corpus.images.shape[2:]), size=count)
 
     def _cached(self, refresh_epochs: int, epoch: int) -> Any:
         if self._clean is None or self._recorded is None or self._draw is None:
@@ -272,12 +267,3 @@ def _maps_of(corpus: TrainingCorpus, indices: NDArray[np.int64]) -> NDArray[np.f
             table = tables[index - first, : counts[index]]
             maps[row] = density_maps(table, float(pixel[index]), shape, species)
     return maps
-
-
-def _turned(images: NDArray[Any], symmetries: NDArray[np.int64]) -> Float:
-    """Each of `images` (b, c, y, x) under a symmetry: bit 0 flips x, bit 1 flips y, bit 2 transposes."""
-    turned = np.empty(images.shape, np.float32)
-    for image, symmetry, out in zip(images, symmetries, turned, strict=True):
-        flipped = image[:, :: -1 if symmetry & 2 else 1, :: -1 if symmetry & 1 else 1]
-        out[...] = flipped.transpose(0, 2, 1) if symmetry & 4 else flipped
-    return turned

@@ -183,7 +183,7 @@ def analyse(
     overlap = np.array([overlap_in_projection(corpus.aggregate(int(i))) for i in samples])
     size = np.asarray(corpus.n_particles[:], dtype=np.float64)[samples]
     weights = resamples(len(samples), np.random.default_rng(seed), rounds)
-    reference = ReferenceFigures.of_recipe(corpus.recipe.name)
+    reference = ReferenceFigures.of_recipe(corpus.recipe)
 
     def targets(one: Tested) -> tuple[TargetAnalysis, ...]:
         reached = [reference.estimator_r2(name) if reference else {} for name in one.names]

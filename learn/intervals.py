@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEVEL = 0.90
+NORMAL_90 = 1.6448536269514722  # half-width of the central 90 % of a normal law, in standard deviations
 Array = NDArray[np.float64]
 
 

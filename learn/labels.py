@@ -21,6 +21,14 @@ _WHOLE = {
     "mixing_index": "mixing index",
     "same_species_cluster_size": "same-species cluster size",
     "largest_overlap": "largest overlap",
+    "random_hetero_contact_fraction": "hetero-contact fraction of random labels",
+    "random_hetero_contact_fraction_sd": "hetero-contact fraction of random labels, SD",
+    "lacey_index": "Lacey index",
+    "species_centre_distance_over_rg": "distance of the species' centres over Rg",
+    "largest_same_species_cluster": "largest same-species cluster",
+    "contact_area_nm2": "area of the necks",
+    "hetero_contact_area_nm2": "area of the hetero-contacts",
+    "gyration_anisotropy": "anisotropy of the gyration tensor",
 }
 _STARTS = {
     "count_": "number of {} particles",
@@ -32,6 +40,7 @@ _STARTS = {
     "geometric_sd_": "{} geometric SD (asked)",
     "mean_cluster_size_": "mean cluster size ({})",
     "same_species_cluster_size_": "{} cluster size in contact",
+    "largest_same_species_cluster_": "largest {} cluster",
     "hetero_coordination_": "hetero-coordination of {}",
 }
 _SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")

@@ -34,12 +34,13 @@ def density_maps(
 
     particles: (n, 5+) rows x, y, z, radius (nm), species; x and y from the centre of the field. Each
     particle, and each contact at the point where the spheres touch, is shared among the four nearest cell
-    centres; what lies outside the image counts to the border cells. Radii are in units of 6 nm.
+    centres; what lies outside the image counts to the border cells. The grid of cells is centred on the
+    image, also where the image's sides are no multiples of a cell. Radii are in units of 6 nm.
     """
     rows, columns = -(-shape[0] // cell), -(-shape[1] // cell)
     maps = np.zeros((4 * n_species + 1, rows, columns), np.float32)
     table = np.ascontiguousarray(particles[:, :5], np.float64)
-    _add(maps, table, shape[1] / 2, shape[0] / 2, 1 / pixel_size_nm, 1 / cell)
+    _add(maps, table, columns * cell / 2, rows * cell / 2, 1 / pixel_size_nm, 1 / cell)
     return maps
 
 

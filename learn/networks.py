@@ -1,7 +1,7 @@
 """Networks: images and pixel sizes in; means, log variances, features and density maps out.
 
 `small` is made for two CPU cores. Its stem folds blocks of pixels into channels, so nothing is lost by the
-early stride and the convolutions work on few, wide positions, which is what processors are fast at. Beside
+early strides and the convolutions work on few, wide positions, which is what processors are fast at. Beside
 the plain average of its features it pools averages weighted by learned importance (means over particles
 rather than over the field) and the logarithms of its density maps' totals (so that ratios such as contacts
 per particle are differences). Any classifier of torchvision serves as well, without the maps.
@@ -9,7 +9,6 @@ per particle are differences). Any classifier of torchvision serves as well, wit
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
@@ -85,13 +84,20 @@ def _convolution(inputs: int, outputs: int, size: int, stride: int = 1) -> nn.Se
 
 
 class SmallNetwork(nn.Module):
-    """The package's own network, for any image size: sides are padded to multiples of 8."""
+    """The package's own network, for any image size: sides are padded to multiples of 8, on both sides
+    alike.
+    """
 
     def __init__(self, config: EstimatorConfig) -> None:
         super().__init__()
         widths = (64, 128, 256)
-        self.fold = nn.PixelUnshuffle(4)
-        self.stem = _convolution(16 * config.channels, widths[0], 3)
+        self.stem = nn.Sequential(
+            nn.PixelUnshuffle(2),
+            _convolution(4 * config.channels, widths[0] // 2, 3),
+            nn.ReLU(),
+            _convolution(widths[0] // 2, widths[0], 3, stride=2),
+            nn.ReLU(),
+        )
         self.body = nn.Sequential(
             Residual(widths[0], widths[0]),
             Residual(widths[0], widths[1], stride=2),
@@ -104,8 +110,9 @@ class SmallNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
         """Pooled numbers (b, pooled) and maps (b, m, y / 8, x / 8) of transformed images."""
-        images = F.pad(images, (0, -images.shape[3] % CELL_PIXELS, 0, -images.shape[2] % CELL_PIXELS))
-        local = self.body(F.relu(self.stem(self.fold(images))))
+        more_y, more_x = -images.shape[2] % CELL_PIXELS, -images.shape[3] % CELL_PIXELS
+        images = F.pad(images, (more_x // 2, more_x - more_x // 2, more_y // 2, more_y - more_y // 2))
+        local = self.body(self.stem(images))
         pooled = [self.top(local).float().mean((2, 3)), *self._weighted(local)]
         maps = None
         if self.maps is not None:
@@ -208,8 +215,3 @@ def _deviance(predicted: Tensor, truth: Tensor) -> Tensor:
     predicted = predicted + 1e-4
     constant = torch.where(truth > 0, truth * torch.log(truth.clamp_min(1e-12)) - truth, 0.0)
     return (predicted - truth * torch.log(predicted) + constant).mean()
-
-
-def parameter_count(network: nn.Module) -> int:
-    """Number of trainable parameters."""
-    return sum(math.prod(parameter.shape) for parameter in network.parameters())

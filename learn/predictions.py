@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -114,7 +114,7 @@ def predict_corpus(
     corpus: TrainingCorpus,
     split: str = "test",
     limit: int | None = None,
-    symmetries: bool = False,
+    symmetries: bool = True,
     keep_images: bool = False,
     realism: Realism | None = None,
 ) -> Predictions:
@@ -126,23 +126,47 @@ def predict_corpus(
     if len(rows) == 0:
         raise UserError(f"the corpus has no finished samples in the split {split!r}")
     if realism is None:
-        trained = estimator.about.get("realism")
-        realism = corpus.recipe.realism if trained is None else Realism.model_validate(trained)
-    parts, kept = [], []
+        realism = trained_realism(estimator, corpus)
+    kept: list[NDArray[np.float32]] | None = [] if keep_images else None
+    found = predict_rows(estimator, corpus, rows, realism, symmetries, keep=kept)
+    known = {*corpus.parameter_names, *corpus.descriptor_names}
+    truth = column_values(corpus, estimator.names)[rows] if set(estimator.names) <= known else None
     pixel = np.asarray(corpus.pixel_size[:], np.float64)[rows]
+    images = None if kept is None else np.concatenate(kept)
+    return Predictions(tuple(f"sample-{row}" for row in rows), pixel, found, truth, images)
+
+
+def trained_realism(estimator: Estimator, corpus: TrainingCorpus) -> Realism:
+    """How an estimator's training images were recorded; the recipe's way where it does not say."""
+    trained = estimator.about.get("realism")
+    return corpus.recipe.realism if trained is None else Realism.model_validate(trained)
+
+
+def predict_rows(
+    estimator: Estimator,
+    corpus: TrainingCorpus,
+    rows: NDArray[np.int64],
+    realism: Realism,
+    symmetries: bool = True,
+    tell: Callable[[int], None] = lambda done: None,
+    keep: list[NDArray[np.float32]] | None = None,
+) -> Prediction:
+    """Estimates for the images of samples `rows` (n,), each recorded as its own draw 0 of `realism`.
+
+    `tell` is called with the number done; `keep` takes the recorded images, batch by batch.
+    """
+    pixel, parts = np.asarray(corpus.pixel_size[:], np.float64), []
     for start in range(0, len(rows), BATCH):
         some = rows[start : start + BATCH]
         clean = [np.asarray(corpus.images[int(row)], np.float32) for row in some]
         images = np.stack(
             [recorded(corpus, image, int(row), realism, 0) for row, image in zip(some, clean, strict=True)]
         )
-        parts.append(estimator.predict(images, pixel[start : start + BATCH], symmetries))
-        if keep_images:
-            kept.append(images)
-    known = {*corpus.parameter_names, *corpus.descriptor_names}
-    truth = column_values(corpus, estimator.names)[rows] if set(estimator.names) <= known else None
-    images_kept = np.concatenate(kept) if keep_images else None
-    return Predictions(tuple(f"sample-{row}" for row in rows), pixel, joined(parts), truth, images_kept)
+        parts.append(estimator.predict(images, pixel[some], symmetries))
+        if keep is not None:
+            keep.append(images)
+        tell(start + len(some))
+    return joined(parts)
 
 
 def predict_files(
@@ -151,7 +175,7 @@ def predict_files(
     pixel_size_nm: float | None = None,
     dark: float = 0.0,
     beam: float = 1.0,
-    symmetries: bool = False,
+    symmetries: bool = True,
 ) -> Predictions:
     """Predictions for image files, each resampled to the network's input; see `learn.images` for what is
     read.

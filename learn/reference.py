@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from learn.scores import Estimate
 
+if TYPE_CHECKING:
+    from simulate.recipe import Recipe
+
 REFERENCE_RECIPE = "reference"
+TASK_KEYS = ("kind", "aggregate", "field", "engine", "microscope", "realism")
+"""Keys of a recipe that make the task; its name, size, seed and split do not."""
+
 BEST_ESTIMATOR = "small_cnn_24k"
 
 
@@ -24,9 +30,12 @@ class ReferenceFigures:
     rows: dict[str, dict[str, float | None]]
 
     @classmethod
-    def of_recipe(cls, name: str) -> ReferenceFigures | None:
-        """Figures for the recipe of that name: the reference task has some, others have none."""
-        return cls.load() if name == REFERENCE_RECIPE else None
+    def of_recipe(cls, recipe: Recipe) -> ReferenceFigures | None:
+        """Figures for a recipe with the laws of the reference task; None for any other, whatever its name."""
+        from simulate.recipe import Recipe
+
+        task, other = Recipe.load(REFERENCE_RECIPE).canonical, recipe.canonical
+        return cls.load() if all(task.get(key) == other.get(key) for key in TASK_KEYS) else None
 
     def estimator_r2(self, column: str) -> dict[str, Estimate]:
         """What the best published estimator reached for a target, with a 95 % interval; empty if nothing is

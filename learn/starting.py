@@ -11,6 +11,7 @@ from learn.data import TrainingCorpus
 from learn.estimator import Estimator
 from learn.maps import map_names
 from learn.networks import build_network
+from learn.symmetries import symmetries_of
 from learn.targets import Target, TargetSet, column_values, default_targets
 from stochgeom.errors import UserError
 
@@ -39,6 +40,7 @@ def initial_estimator(corpus: TrainingCorpus, config: TrainingConfig, realism: A
         log_pixel_scale=scale,
         outputs=len(targets),
         maps=len(map_names(species)) if with_maps else 0,
+        symmetries=symmetries_of(realism, shape),
     )
     about = {
         "corpus": corpus.recipe.name,
@@ -62,7 +64,8 @@ def _started_from(
         raise UserError(
             f"the model to start from estimates {', '.join(earlier.names)}; not {', '.join(targets.names)}"
         )
-    config = earlier.config.model_copy(update={"intensity": built.intensity})
+    new = {"intensity": built.intensity, "symmetries": built.symmetries}
+    config = earlier.config.model_copy(update=new)
     same = ("network", "channels", "shape", "outputs", "maps")
     for key in same:
         if getattr(config, key) != getattr(built, key):

@@ -48,6 +48,15 @@ _SHAPES: tuple[tuple[str, Transform, float, float], ...] = (
     ("hetero_coordination", "identity", 0, np.inf),
     ("coordination", "identity", 0, np.inf),
     ("mixing_index", "identity", 0, np.inf),
+    ("random_hetero_contact_fraction", "identity", 0, 1),
+    ("species_centre_distance_over_rg", "identity", 0, np.inf),
+    ("largest_same_species_cluster", "log", 1, np.inf),
+    ("contact_area_nm2", "identity", 0, np.inf),
+    ("hetero_contact_area_nm2", "identity", 0, np.inf),
+    ("asphericity", "identity", 0, 1),
+    ("acylindricity", "identity", 0, 0.5),
+    ("relative_shape_anisotropy", "identity", 0, 1),
+    ("gyration_anisotropy", "log", 1, np.inf),
 )
 
 
@@ -78,7 +87,7 @@ class Target:
     @classmethod
     def of(cls, name: str, transform: Transform | None = None) -> Target:
         """The target of a column, its transform and bounds told by the name unless stated."""
-        unit = "nm" if "_nm" in name else "1"
+        unit = "nm²" if "_nm2" in name else "nm" if "_nm" in name else "1"
         for start, usual, low, high in _SHAPES:
             if name.startswith(start):
                 return cls(name, transform or usual, unit, low, high)

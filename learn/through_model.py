@@ -24,14 +24,8 @@ from learn.targets import TargetSet, transform_values
 from stochgeom.aggregation import sample_aggregate
 from stochgeom.descriptors import describe, descriptor_names
 from stochgeom.errors import InfeasibleParametersError, UserError
-from stochgeom.parameters import (
-    AggregateParameters,
-    ConstantRadii,
-    LognormalRadii,
-    NormalRadii,
-    RadiusLaw,
-    Species,
-)
+from stochgeom.parameters import AggregateParameters, Species
+from stochgeom.radius_laws import ConstantRadii, LognormalRadii, NormalRadii, RadiusLaw
 
 if TYPE_CHECKING:
     from simulate.corpus.reader import Corpus
@@ -166,24 +160,34 @@ def parameters_of(template: AggregateParameters, row: dict[str, float]) -> Aggre
             fraction=min(max(row[f"fraction_{s.name}"], 0.0), 1.0),
             radii=_radii(s.radii, row[f"median_radius_nm_{s.name}"], row[f"geometric_sd_{s.name}"]),
             mean_cluster_size=max(1.0, row[f"mean_cluster_size_{s.name}"]),
+            cluster_sizes=s.cluster_sizes,
             phases=s.phases,
+            shape=s.shape,
+            shapes=s.shapes,
         )
         for s in template.species
     ]
     return AggregateParameters(
         n_particles=max(1, round(row["n_particles"])),
         species=tuple(species),
-        fractal_dimension=row["fractal_dimension"],
-        fractal_prefactor=row["fractal_prefactor"],
+        fractal_dimension=_known(row["fractal_dimension"], template.fractal_dimension),
+        fractal_prefactor=_known(row["fractal_prefactor"], template.fractal_prefactor),
         hetero_affinity=row["hetero_affinity"],
         overlap=row["overlap"],
         kernel=template.kernel,
+        growth=template.growth,
+        coordination=row.get("mean_coordination"),
         pose=template.pose,
     )
 
 
+def _known(value: float, otherwise: float) -> float:
+    """`value`, or what stands in for it where a kernel does not ask for it."""
+    return value if np.isfinite(value) else otherwise
+
+
 def _radii(law: RadiusLaw, median_nm: float, geometric_sd: float) -> RadiusLaw:
-    """A radius law of the same kind as `law`."""
+    """A radius law of the same kind as `law`; a lognormal one where two numbers do not settle the kind."""
     if isinstance(law, ConstantRadii):
         return ConstantRadii(radius_nm=median_nm)
     if isinstance(law, NormalRadii):

@@ -7,41 +7,58 @@ as it was.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, FiniteFloat, PositiveFloat, Tag, field_validator, model_validator
 
-from simulate.laws import Law, Number, Strict, bounds, integer_at, value_at
+from simulate.laws import Law, Number, Strict, bounds, extremes, integer_at, quantiles, stated, value_at
 from stochgeom.parameters import AggregateParameters, Name
 
 _SCALARS = ("fractal_dimension", "fractal_prefactor", "hetero_affinity", "overlap", "mean_cluster_size")
 
 
-def _text_or_law(value: Any) -> str:
+def _kind(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return "list"
     return "text" if isinstance(value, str) else "law"
 
 
 class SpeciesLaws(Strict):
-    """One species: its number fraction, radius law and cluster size, each a number or a law."""
+    """One species: its number fraction, radius law and cluster size, each a number or a law.
+
+    `shape`, and `shapes` by phase, are tables as `stochgeom.bodies.shapes` describes them; spheres if absent.
+    """
 
     name: Name
     fraction: Annotated[
         Annotated[Literal["remainder"], Tag("text")] | Annotated[Number, Tag("law")],
-        Discriminator(_text_or_law),
+        Discriminator(_kind),
     ]
     radii: dict[
         str,
-        Annotated[Annotated[str, Tag("text")] | Annotated[Number, Tag("law")], Discriminator(_text_or_law)],
+        Annotated[
+            Annotated[str, Tag("text")]
+            | Annotated[Number, Tag("law")]
+            | Annotated[tuple[FiniteFloat, ...], Tag("list")],
+            Discriminator(_kind),
+        ],
     ]
     mean_cluster_size: Number | None = None
+    cluster_sizes: str = "geometric"
+    density_g_cm3: PositiveFloat | None = None
     phases: dict[str, float] = Field(default_factory=dict)
+    shape: dict[str, Any] | None = None
+    shapes: dict[str, dict[str, Any]] | None = None
 
     @property
     def radius_keys(self) -> list[str]:
         """Keys of the radius law that hold numbers, in alphabetical order."""
-        return sorted(key for key, value in self.radii.items() if not isinstance(value, str))
+        return sorted(key for key, value in self.radii.items() if not isinstance(value, str | tuple))
 
 
 class AggregateLaws(Strict):
@@ -51,21 +68,31 @@ class AggregateLaws(Strict):
     """
 
     n_particles: Number = 29
+    fractions: str = "number"
     fractal_dimension: Number = 1.8
     fractal_prefactor: Number = 1.3
     hetero_affinity: Number = 0.0
     overlap: Number = 0.0
     mean_cluster_size: Number = 1.0
     kernel: str = "tunable"
+    growth: str = "cluster-cluster"
+    coordination: Number | None = None
     pose: str = "random"
     species: tuple[SpeciesLaws, ...] = Field(min_length=1)
 
+    @field_validator("n_particles")
+    @classmethod
+    def _whole(cls, number: float | Law) -> float | Law:
+        for place, value in stated(number).items():
+            subject = f"{place} = {value:g} " if place else ""
+            if not value.is_integer():
+                raise ValueError(f"{subject}should be a whole number")
+            if value < 1:
+                raise ValueError(f"{subject}should be at least 1")
+        return number
+
     @model_validator(mode="after")
-    def _whole(self) -> AggregateLaws:
-        if isinstance(self.n_particles, float) and not self.n_particles.is_integer():
-            raise ValueError(f"n_particles = {self.n_particles:g} should be a whole number")
-        if bounds(self.n_particles)[0] < 1:
-            raise ValueError(f"n_particles = {bounds(self.n_particles)[0]:g} should be at least 1")
+    def _complete(self) -> AggregateLaws:
         names = [species.name for species in self.species]
         if len(set(names)) < len(names):
             raise ValueError(f"two species are called {max(names, key=names.count)!r}")
@@ -90,7 +117,7 @@ class AggregateLaws(Strict):
                 '(one species may have fraction = "remainder")'
             )
 
-    @property
+    @cached_property
     def slots(self) -> list[tuple[str, float | Law]]:
         """Key and number or law of each uniform of stage 0, in the order in which they are consumed."""
         slots: list[tuple[str, Any]] = [("n_particles", self.n_particles)]
@@ -101,6 +128,8 @@ class AggregateLaws(Strict):
                 (f"species.{species.name}.radii.{key}", species.radii[key]) for key in species.radius_keys
             ]
             slots.append((f"species.{species.name}.mean_cluster_size", species.mean_cluster_size))
+        if self.coordination is not None:  # last, so that it leaves the other draws as they are
+            slots.append(("coordination", self.coordination))
         return [(key, 0.0 if value is None or value == "remainder" else value) for key, value in slots]
 
     def at(self, uniforms: NDArray[np.float64]) -> dict[str, Any]:
@@ -113,7 +142,10 @@ class AggregateLaws(Strict):
         rest = 1.0 - sum(one["fraction"] for one in values["species"] if one["fraction"] is not None)
         for one in values["species"]:
             one["fraction"] = max(rest, 0.0) if one["fraction"] is None else one["fraction"]
-        return {**values, "kernel": self.kernel, "pose": self.pose}
+        if self.coordination is not None:
+            values["coordination"] = value_at(self.coordination, u["coordination"])
+        words = {name: getattr(self, name) for name in ("fractions", "kernel", "growth", "pose")}
+        return {**values, **words}
 
     @staticmethod
     def _species_at(species: SpeciesLaws, u: dict[str, float], shared: float) -> dict[str, Any]:
@@ -129,8 +161,35 @@ class AggregateLaws(Strict):
             else value_at(species.fraction, u[f"{prefix}fraction"]),
             "radii": radii,
             "mean_cluster_size": shared if own is None else value_at(own, u[f"{prefix}mean_cluster_size"]),
+            "cluster_sizes": species.cluster_sizes,
+            "density_g_cm3": species.density_g_cm3,
             "phases": dict(species.phases),
+        } | {
+            key: dict(table)
+            for key, table in (("shape", species.shape), ("shapes", species.shapes))
+            if table is not None
         }
+
+    def corners(self) -> Iterator[NDArray[np.float64]]:
+        """Vectors of uniforms that take every choice to each of its values and every other law to its ends.
+
+        One law at a time, the others in their middle; and the numbers of a species' radius law in all
+        combinations of their extremes, because they bound each other (a standard deviation and its mean).
+        """
+        slots = self.slots
+        yield self._uniforms({})
+        for key, number in slots:
+            yield from (self._uniforms({key: u}) for u in quantiles(number))
+        for species in self.species:
+            prefix = f"species.{species.name}.radii."
+            radii = {key: extremes(number) for key, number in slots if key.startswith(prefix)}
+            yield from (
+                self._uniforms(dict(zip(radii, u, strict=True))) for u in itertools.product(*radii.values())
+            )
+
+    def _uniforms(self, chosen: dict[str, float]) -> NDArray[np.float64]:
+        """A vector of uniforms: those chosen by key, one half elsewhere."""
+        return np.array([chosen.get(key, 0.5) for key, _ in self.slots])
 
     def parameters(self, uniforms: NDArray[np.float64]) -> AggregateParameters:
         """Parameters of one aggregate at a vector of uniforms (slot,) in [0, 1)."""

@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from simulate.material import Material
 from simulate.scene import Scene, child_seed, occupied
-from stochgeom.errors import UserError, require
+from stochgeom.errors import require
 from stochgeom.projection import overlap_planes
 
 if TYPE_CHECKING:
@@ -56,20 +56,19 @@ class SceneAtoms:
     """The atoms of a scene, particle by particle.
 
     A particle's atoms are a function of the scene and its number alone: a crystal with its own orientation
-    and lattice offset, cut to the sphere, split from overlapping neighbours at the radical plane, without the
-    atoms within 1.5 Å of an earlier particle's. Its displacements have a stream of their own per
-    configuration. So any cell of the scene sees the same atoms.
+    and lattice offset, cut to the particle's shape, which turns with the crystal; spheres that overlap are
+    split at the radical plane. Atoms within 1.5 Å of an earlier particle's go. Its displacements have a
+    stream of their own per configuration. So any cell of the scene sees the same atoms.
     """
 
     def __init__(self, scene: Scene) -> None:
-        """UserError for particles that are no spheres."""
+        """UserError where bodies that are no spheres overlap."""
         aggregate = scene.aggregate
-        if (aggregate.shape != "sphere").any():
-            odd = str(aggregate.shape[aggregate.shape != "sphere"][0])
-            raise UserError(f"atoms can be made of spheres only; a particle has shape {odd!r}")
         self.scene = scene
         self._first, self._planes = overlap_planes(aggregate)
-        self._neighbours = _earlier_neighbours(aggregate.centres, aggregate.radii)
+        self._neighbours = _earlier_neighbours(aggregate.centres, aggregate.circumradii)
+        self._lowest, self._highest = aggregate.extents
+        self._facets = None if aggregate.spherical else aggregate.facets
         self.crystal = lru_cache(maxsize=_CACHED_PARTICLES)(self._crystal)
         self.particle = lru_cache(maxsize=_CACHED_PARTICLES)(self._particle)
 
@@ -77,15 +76,28 @@ class SceneAtoms:
         """Particle k at rest before its neighbours' atoms are respected: numbers (n,), positions (n, 3) Å."""
         aggregate, material = self.scene.aggregate, self.scene.material_of(k)
         rotation = Rotation.from_quat(aggregate.orientations[k]).as_matrix()
-        centre, radius = 10 * aggregate.centres[k], 10 * aggregate.radii[k]
+        centre = 10 * aggregate.centres[k]
+        low, high = centre + 10 * self._lowest[k], centre + 10 * self._highest[k]
         fraction = np.random.default_rng(child_seed(self.scene.crystals, OFFSET_KEY, k)).random(3)
         origin = centre + fraction @ np.asarray(material.cell.cell.array) @ rotation.T
-        numbers, positions = crystal_block(material, rotation, centre - radius, centre + radius, origin)
+        numbers, positions = crystal_block(material, rotation, low, high, origin)
         local = positions - centre
-        keep = (local**2).sum(axis=1) <= radius**2
+        keep = self._inside(k, local)
         for plane in self._planes[self._first[k] : self._first[k + 1]]:
             keep &= local @ plane[:3] * 0.1 <= plane[3]
         return numbers[keep], positions[keep]
+
+    def _inside(self, k: int, local: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which positions (n, 3) Å about its centre lie in particle k."""
+        aggregate = self.scene.aggregate
+        if aggregate.shape[k] == "sphere":
+            return (local**2).sum(axis=1) <= (10 * aggregate.radii[k]) ** 2
+        facets = None if self._facets is None else self._facets[k]
+        if facets is not None:
+            normals, distances = facets
+            return (local @ normals.T <= 10 * distances).all(axis=1)
+        ball = np.linalg.solve(10 * aggregate.bodies.forms[k], local.T)
+        return (ball**2).sum(axis=0) <= 1
 
     def _particle(self, k: int, configuration: int | None) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Numbers (n,) and positions (n, 3) Å of particle k, at rest or in one displaced configuration."""

@@ -14,83 +14,35 @@ approximation, which overestimates tungsten by a fifth, and electrons that scatt
 
 from __future__ import annotations
 
+import io
+import math
 import sys
-import tempfile
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 from scipy.stats import qmc
 
 from simulate.atoms import crystal_block
+from simulate.calibration_settings import CalibrationSettings
 from simulate.cross_sections import tail_factor
+from simulate.engines.cells import good_size
+from simulate.engines.detection import (
+    LARGEST_TAIL,
+    RING_MRAD,
+    SOFT_EDGE,
+    needed_angle_mrad,
+)
 from simulate.engines.tables import PhaseResponse, ResponseTable
 from simulate.material import Material
-from simulate.microscope import Microscope
 from stochgeom.errors import UserError, require
+from stochgeom.files import write_bytes, write_text
 
-_BIN_MRAD = 1.0
 _SEAM_ANGSTROM = 1.5  # of two atoms closer than this across the window's edge one goes
-DEFAULT_THICKNESSES_NM = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 15.0, 18.0, 21.0, 25.0, 30.0)
-
-
-class CalibrationSettings(BaseModel):
-    """What a response table is made from. `materials` are shipped names, or `Material` records."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
-
-    materials: Annotated[tuple[str | Material, ...], Field(min_length=1)] = ("anatase", "rutile", "gamma-WO3")
-    microscope: Microscope = Microscope()
-    directions: Annotated[int, Field(ge=2)] = 64
-    probes: Annotated[int, Field(ge=2)] = 8
-    thicknesses_nm: Annotated[tuple[float, ...], Field(min_length=1)] = DEFAULT_THICKNESSES_NM
-    window_angstrom: Annotated[float, Field(ge=10)] = 25.6
-    probe_area_angstrom: Annotated[float, Field(gt=0)] = 6.0
-    gpts: Annotated[int, Field(ge=64)] = 800
-    slice_thickness_angstrom: Annotated[float, Field(gt=0, le=5)] = 2.0
-    seed: Annotated[int, Field(ge=0)] = 1
-
-    @model_validator(mode="after")
-    def _feasible(self) -> Self:
-        if self.microscope.focus_nm or self.microscope.aberrations:
-            raise ValueError(
-                "calibrate: the crossover lies in the entrance surface; leave focus_nm and aberrations out"
-            )
-        if self.probe_area_angstrom > 0.5 * self.window_angstrom:
-            raise ValueError("calibrate: probe_area_angstrom must be at most half of window_angstrom")
-        steps = np.array(self.thicknesses_nm) * 10 / self.slice_thickness_angstrom
-        if (abs(steps - steps.round()) > 1e-6).any() or (np.diff((0.0, *steps)) <= 0).any():
-            raise ValueError(
-                f"calibrate: thicknesses_nm must rise in whole slices of {self.slice_thickness_angstrom:g} Å"
-            )
-        outer = max(d.range_mrad[0] for d in self.microscope.detectors)
-        if self.grid_mrad <= outer:
-            raise ValueError(
-                f"calibrate: the grid holds {self.grid_mrad:.4g} mrad, a detector begins at {outer:g}"
-            )
-        return self
-
-    @property
-    def sampling_angstrom(self) -> float:
-        return self.window_angstrom / self.gpts
-
-    @property
-    def grid_mrad(self) -> float:
-        """Whole milliradians within abTEM's band limit, lambda / (3 sampling), less 2 % for its soft edge."""
-        return float(np.floor(0.98e3 * self.microscope.wavelength_angstrom / (3 * self.sampling_angstrom)))
-
-    @property
-    def exit_slices(self) -> tuple[int, ...]:
-        """Index of the last slice in front of each reading."""
-        return tuple(round(10 * t / self.slice_thickness_angstrom) - 1 for t in self.thicknesses_nm)
-
-    def resolved(self) -> tuple[Material, ...]:
-        return tuple(m if isinstance(m, Material) else Material.named(m) for m in self.materials)
 
 
 def random_rotations(count: int, seed: np.random.SeedSequence) -> np.ndarray:
@@ -174,10 +126,10 @@ def measure_slab(
             extent=settings.window_angstrom,
             gpts=settings.gpts,
         )
-        rings = abtem.FlexibleAnnularDetector(step_size=_BIN_MRAD, inner=0.0, outer=settings.grid_mrad)
+        rings = abtem.FlexibleAnnularDetector(step_size=RING_MRAD, inner=0.0, outer=settings.grid_mrad)
         measured = probe.multislice(potential, scan=abtem.CustomScan(points), detectors=rings, lazy=False)
     array = np.asarray(measured.array, dtype=np.float32).reshape(
-        len(settings.exit_slices), settings.probes, int(settings.grid_mrad / _BIN_MRAD)
+        len(settings.exit_slices), settings.probes, int(settings.grid_mrad / RING_MRAD)
     )
     return array.transpose(1, 0, 2)
 
@@ -195,6 +147,7 @@ def calibrate(
     on where it was, and a finished one may be continued with more directions. The folder may be deleted
     afterwards. `workers` processes share the directions.
     """
+    _check_tails(settings)
     out = Path(out)
     parts = out.with_name(out.name + ".parts")
     _claim(parts, settings)
@@ -204,6 +157,23 @@ def calibrate(
     return assemble(settings, parts, command).save(out)
 
 
+def _check_tails(settings: CalibrationSettings) -> None:
+    """UserError where more lies beyond the grid than the independent-atom tail may add."""
+    scope = settings.microscope
+    for material in settings.resolved():
+        composition = material.element_densities_per_nm3
+        for detector in scope.detectors:
+            needed = needed_angle_mrad(detector, [composition], scope.energy_ev, tails=True)
+            if needed > settings.grid_mrad:
+                sampling = 1e3 * scope.wavelength_angstrom * SOFT_EDGE / (3 * needed)
+                least = good_size(math.ceil(settings.window_angstrom / sampling))
+                raise UserError(
+                    f"calibrate: gpts = {settings.gpts} carries scattering up to {settings.grid_mrad:.4g} "
+                    f"mrad, detector {detector.name!r} needs {needed:.4g} mrad for {material.name}, beyond "
+                    f"which less than {100 * (LARGEST_TAIL - 1):.0f} % lies: gpts = {least} would do"
+                )
+
+
 def _claim(parts: Path, settings: CalibrationSettings) -> None:
     """Refuse to mix the parts of two different calibrations."""
     try:
@@ -211,11 +181,11 @@ def _claim(parts: Path, settings: CalibrationSettings) -> None:
     except OSError as error:
         raise UserError(f"cannot write {parts}: {error.strerror}") from error
     note, text = parts / "settings.txt", _fingerprint(settings)
-    if note.is_file() and note.read_text() != text:
+    if note.is_file() and note.read_text(encoding="utf-8") != text:
         raise UserError(
             f"{parts} holds parts of a calibration with other settings; choose another out, or remove it"
         )
-    note.write_text(text)
+    write_text(note, text)
 
 
 def _fingerprint(settings: CalibrationSettings) -> str:
@@ -226,7 +196,8 @@ def _fingerprint(settings: CalibrationSettings) -> str:
         f"{sorted(m.rms_displacement_angstrom.items())}\n"
         for m in settings.resolved()
     ]
-    return settings.model_dump_json(exclude={"materials", "directions"}) + "\n" + "".join(cells)
+    rings = f"rings up to {settings.grid_mrad:g} mrad\n"
+    return settings.model_dump_json(exclude={"materials", "directions"}) + "\n" + rings + "".join(cells)
 
 
 def _part(parts: Path, phase: int, index: int) -> Path:
@@ -235,9 +206,9 @@ def _part(parts: Path, phase: int, index: int) -> Path:
 
 def _measure_and_store(settings: CalibrationSettings, parts: Path, phase: int, index: int) -> None:
     result = measure_direction(settings, phase, index)
-    with tempfile.NamedTemporaryFile(dir=parts, suffix=".tmp", delete=False) as file:
-        np.savez_compressed(file, rings=result["rings"], direction=result["direction"])
-    Path(file.name).replace(_part(parts, phase, index))
+    content = io.BytesIO()
+    np.savez_compressed(content, rings=result["rings"], direction=result["direction"])
+    write_bytes(_part(parts, phase, index), content.getvalue())
 
 
 def _run(
@@ -283,7 +254,7 @@ def assemble(settings: CalibrationSettings, parts: Path, command: str | None = N
 
 def channel_weights(settings: CalibrationSettings, material: Material) -> tuple[np.ndarray, list[float]]:
     """Weight of each ring per channel (channel, ring), the tail included, and the tail factors."""
-    edges = np.arange(0.0, settings.grid_mrad + _BIN_MRAD / 2, _BIN_MRAD)
+    edges = np.arange(0.0, settings.grid_mrad + RING_MRAD / 2, RING_MRAD)
     composition = material.element_densities_per_nm3
     tails = [
         tail_factor(composition, d, settings.microscope.energy_ev, settings.grid_mrad)
@@ -314,10 +285,10 @@ def _metadata(
         "probe_area_angstrom": settings.probe_area_angstrom,
         "probes_per_direction": settings.probes,
         "phonons": "one displaced configuration per direction",
-        "ring_mrad": _BIN_MRAD,
+        "ring_mrad": RING_MRAD,
         "grid_mrad": settings.grid_mrad,
         "tail_factor": tails,
         "tail": "independent atoms beyond grid_mrad, one factor per phase and channel",
-        "rms_displacement_angstrom": {m.name: dict(m.rms_displacement_angstrom) for m in settings.resolved()},
+        "materials": {m.name: m.record for m in settings.resolved()},
         "intensity": "fraction of the incident beam, mean over the probes of a direction",
     }

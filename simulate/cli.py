@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,13 +33,15 @@ def generate(
     scheduler_file: Path | None = None,
     part: str | None = None,
     overwrite: bool = False,
+    repair: bool = False,
 ) -> None:
-    """Make a corpus, or finish one that was begun.
+    """Make a corpus, finish one that was begun, or repair one that was damaged.
 
     Parameters
     ----------
     recipe
-        A recipe file (TOML), or the name of a shipped one: demo, reference, multislice-small, tio2-wo3.
+        A recipe file (TOML); the name of a shipped one: demo, reference, multislice-small, tio2-wo3; or the
+        folder of a corpus, whose recipe is taken.
     out
         Folder of the corpus. Running again finishes what is missing and changes nothing that is finished.
     samples
@@ -53,6 +56,8 @@ def generate(
         K/N: make every N-th shard from the K-th on, without Dask; for job arrays.
     overwrite
         Replace the corpus that is there.
+    repair
+        First read all that is finished, and make again what is damaged.
     """
     from simulate import generate as making
     from simulate.recipe import Recipe
@@ -69,6 +74,7 @@ def generate(
         scheduler_file=scheduler_file,
         part=chosen,
         overwrite=overwrite,
+        repair=repair,
     )
     left = len(making.missing_tasks(made))
     print(f"{made}: complete" if not left else f"{made}: {left} tasks left to other parts")
@@ -126,6 +132,8 @@ def verify(path: Path, *, recompute: int = 3, seed: int | None = None) -> None:
     found = check(corpus, recompute=recompute, seed=seed)
     for problem in found.problems:
         print(problem)
+    if found.damaged:
+        print(f"to make again what is damaged: {repair_command(path)}")
     if not found.ok:
         raise UserError(
             f"{path}: {len(found.problems)} problem{'s' if len(found.problems) > 1 else ''} found"
@@ -135,6 +143,13 @@ def verify(path: Path, *, recompute: int = 3, seed: int | None = None) -> None:
     print(f"{path}: {found.finished} of {found.samples} samples, all in order{again}")
 
 
+def repair_command(path: Path) -> str:
+    """Command that makes again what is damaged in a corpus, from the recipe that is stored in it."""
+    # A bare name might also be that of a shipped recipe.
+    place = shlex.quote(str(path) if len(path.parts) > 1 else os.path.join(os.curdir, path))
+    return f"heterostem generate {place} --out {place} --repair"
+
+
 def calibrate(
     *,
     out: Path,
@@ -142,6 +157,7 @@ def calibrate(
     material: list[str] | None = None,
     directions: int = 64,
     probes: int = 8,
+    gpts: int = 800,
     seed: int = 1,
     workers: int | None = None,
 ) -> None:
@@ -161,6 +177,8 @@ def calibrate(
         Random beam directions for each material.
     probes
         Probe positions for each direction.
+    gpts
+        Grid points along the window of 25.6 Å; more of them carry larger angles.
     seed
         Seed of directions, positions and displacements.
     workers
@@ -168,8 +186,9 @@ def calibrate(
     """
     from simulate.calibration import calibrate as make_table
 
-    settings = calibration_settings(recipe, material, directions=directions, probes=probes, seed=seed)
-    command = f"heterostem calibrate --directions {directions} --probes {probes} --seed {seed}"
+    numbers = {"directions": directions, "probes": probes, "gpts": gpts, "seed": seed}
+    settings = calibration_settings(recipe, material, **numbers)
+    command = "heterostem calibrate " + " ".join(f"--{name} {value}" for name, value in numbers.items())
     command += "".join(f" --material {name}" for name in material or ())
     command += "" if recipe is None else f" --recipe {Path(recipe).name}"
     print(make_table(settings, out, workers=workers or processors(), command=command))

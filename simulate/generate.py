@@ -3,42 +3,36 @@
 A task is one shard: it gets the recipe as JSON and the shard's number, realises and renders its samples, and
 hands them to the writer. What travels through Dask is text and integers, never arrays. Stopping at any moment
 loses at most the shards in flight; running again makes the missing ones and touches nothing that is finished.
+With `repair`, what is finished is read first, and what is damaged is made again.
 """
 
 from __future__ import annotations
 
 import json
-import logging
-import shutil
-import signal
+import sys
 import tempfile
-import threading
-import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from functools import lru_cache
+from collections.abc import Sequence
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
 
 from simulate.corpus import layout
 from simulate.corpus.card import write_card
+from simulate.corpus.layout import Task
+from simulate.corpus.leftovers import sweep_abandoned, sweep_partials
+from simulate.corpus.provenance import Run
 from simulate.corpus.reader import Corpus
-from simulate.corpus.writer import CorpusWriter, prepare_store, sweep
+from simulate.corpus.verify import check_arrays, check_task
+from simulate.corpus.writer import CorpusWriter, prepare_store, read_attributes
+from simulate.crystal_shapes import check_shapes
 from simulate.engines.base import Engine, make_engine
+from simulate.executors import worked_through
 from simulate.progress import Progress
 from simulate.realise import realise, render
 from simulate.recipe import Recipe
+from simulate.recipe_files import CORPUS_TABLE
 from simulate.validation import probe_aggregate, probed_samples
-from stochgeom.errors import UserError, require
-
-ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "NUMBA")}
-"""Environment of a worker process: tasks are the only parallelism."""
-
-SCHEDULER_TIMEOUT = "30s"
-
-Task = tuple[str, int]
-"""Kind (`shard` or `validation`) and number."""
+from stochgeom.errors import UserError
+from stochgeom.files import write_bytes
 
 
 def generate(
@@ -50,6 +44,7 @@ def generate(
     scheduler_file: str | Path | None = None,
     part: tuple[int, int] | None = None,
     overwrite: bool = False,
+    repair: bool = False,
     progress: bool = True,
 ) -> Path:
     """Make or finish the corpus of `recipe` in the folder `out`. Returns `out`.
@@ -60,37 +55,88 @@ def generate(
     part: (k, n), 1 <= k <= n: make every n-th shard, starting from the k-th, in this process and without
     Dask.
     overwrite: replace a corpus that is already there.
+    repair: first read all that is finished, and make again what is damaged; takes the corpus' own number of
+    samples.
 
     UserError if the place is not writable, holds another corpus, or the recipe cannot be realised.
     """
-    out, samples = Path(out), recipe.samples if samples is None else samples
-    _check_request(samples, workers, bool(scheduler or scheduler_file), part, overwrite)
+    out, elsewhere = Path(out), bool(scheduler or scheduler_file)
+    _check_request(samples, workers, elsewhere, part, overwrite, repair)
+    samples = _samples(recipe, out, samples, repair)
     preflight(recipe, out, samples)
-    started = datetime.now(UTC)
     store = prepare_store(out, recipe, samples, overwrite=overwrite)
+    sweep_abandoned(store.parent)
     _keep_table(recipe, out)
-    tasks = missing_tasks(out)
-    if part is not None:
-        tasks = [task for task in tasks if _place(task, recipe, samples) % part[1] == part[0] - 1]
+    if repair:
+        _take_back_damaged(recipe, out, part, progress)
+    tasks = _own(missing_tasks(out), recipe, samples, part)
+    run = Run(store.parent, workers=None if elsewhere else max(workers or 1, 1), part=part)
+    _make(recipe, out, tasks, run, (workers, scheduler, scheduler_file), progress)
+    if not missing_tasks(out):
+        sweep_partials(store)
+        if tasks or not all(path.exists() for path in layout.descriptions(store.parent)):
+            write_card(Corpus.open(out))
+    return out
+
+
+def _samples(recipe: Recipe, out: Path, asked: int | None, repair: bool) -> int:
+    """Number of samples: as asked, that of the corpus to be repaired, or the recipe's."""
+    if asked is not None:
+        return asked
+    return int(read_attributes(layout.store_path(out))["samples"]) if repair else recipe.samples
+
+
+def _make(
+    recipe: Recipe,
+    out: Path,
+    tasks: Sequence[Task],
+    run: Run,
+    executor: tuple[int | None, str | None, str | Path | None],
+    progress: bool,
+) -> None:
+    """Work through the tasks, and keep the record of the run."""
+    if not tasks:
+        return
+    samples = len(Corpus.open(out))
+    run.save(finished=False)
     bar = Progress(recipe.name, len(tasks), unit="tasks", show=progress)
-    with _results(recipe, out, tasks, workers, scheduler, scheduler_file) as results:
-        for _ in results:
+    work = partial(run_task, json.dumps(recipe.canonical), str(out.absolute()))
+    with worked_through(work, tasks, *executor) as results:
+        for task in results:
+            run.count(task, samples, recipe.samples_per_shard)
             bar.advance(1)
     bar.close()
-    if not missing_tasks(out):
-        sweep(store)
-        write_card(Corpus.open(out), started)
-    return out
+    run.save(finished=True)
 
 
 def missing_tasks(out: str | Path) -> list[Task]:
     """What is not finished: reference probes first, the longest tasks, then shards."""
+    return Corpus.open(out).tasks(finished=False)
+
+
+def _take_back_damaged(recipe: Recipe, out: Path, part: tuple[int, int] | None, progress: bool) -> None:
+    """Mark as not finished what is damaged, so that it is made again, and say what it is."""
     corpus = Corpus.open(out)
-    shards: list[Task] = [("shard", int(k)) for k in (~corpus.finished).nonzero()[0]]
-    if corpus.recipe.validation is None:
-        return shards
-    probes = corpus.array("validation/status")[:]
-    return [("validation", int(k)) for k in (probes != 1).nonzero()[0]] + shards
+    for problem in check_arrays(corpus):
+        raise UserError(f"{problem}; this cannot be repaired, only made anew (overwrite)")
+    writer = CorpusWriter(out, recipe)
+    tasks = _own(corpus.tasks(finished=True), recipe, len(corpus), part)
+    bar = Progress(f"{recipe.name}: checking", len(tasks), unit="tasks", show=progress)
+    for task in tasks:
+        problems = check_task(corpus, task)
+        if problems:
+            writer.mark(task, finished=False)
+            if progress:
+                print(f"{recipe.name}: made again: {problems[0]}", file=sys.stderr)
+        bar.advance(1)
+    bar.close()
+
+
+def _own(tasks: Sequence[Task], recipe: Recipe, samples: int, part: tuple[int, int] | None) -> list[Task]:
+    """Those of the tasks that fall to a part of a job array; all of them without parts."""
+    if part is None:
+        return list(tasks)
+    return [task for task in tasks if _place(task, recipe, samples) % part[1] == part[0] - 1]
 
 
 def _place(task: Task, recipe: Recipe, samples: int) -> int:
@@ -100,9 +146,16 @@ def _place(task: Task, recipe: Recipe, samples: int) -> int:
 
 
 def _check_request(
-    samples: int, workers: int | None, dask: bool, part: tuple[int, int] | None, overwrite: bool
+    samples: int | None,
+    workers: int | None,
+    dask: bool,
+    part: tuple[int, int] | None,
+    overwrite: bool,
+    repair: bool,
 ) -> None:
-    if samples < 1:
+    if overwrite and repair:
+        raise UserError("overwrite makes everything anew, repair only what is damaged; give one of them")
+    if samples is not None and samples < 1:
         raise UserError(f"samples = {samples}: should be at least 1")
     if workers is not None and workers < 0:
         raise UserError(f"workers = {workers}: should be 0 or more")
@@ -118,11 +171,9 @@ def _check_request(
 
 def _keep_table(recipe: Recipe, out: Path) -> None:
     """Copy the response table beside the store, so that the corpus depends on no other place or version."""
-    source, copy = recipe.table_path(), layout.store_path(out).parent / layout.TABLE
+    source, copy = recipe.table_path(), layout.store_path(out).parent / CORPUS_TABLE
     if source is not None and source != copy:
-        partial = copy.with_name(f".{copy.name}.{uuid.uuid4().hex}")
-        shutil.copyfile(source, partial)
-        partial.replace(copy)
+        write_bytes(copy, source.read_bytes())
 
 
 def run_task(payload: str, out: str, task: Task) -> Task:
@@ -158,6 +209,7 @@ def preflight(recipe: Recipe, out: Path, samples: int) -> None:
     first = realise(recipe, 0).scene
     make_engine(recipe.engine_settings).cost(first, recipe.microscope)
     _check_table(recipe)
+    check_shapes(recipe)
     if recipe.validation is not None:
         probed_samples(recipe, samples)
         try:
@@ -167,14 +219,16 @@ def preflight(recipe: Recipe, out: Path, samples: int) -> None:
 
 
 def _check_table(recipe: Recipe) -> None:
-    """The response table knows every phase, also those that the first aggregate happens to lack."""
+    """The response table knows every phase, also what the first aggregate lacks, and is of its crystal."""
     from simulate.engines.tables import ResponseTable
+    from simulate.table_materials import check_materials
 
     path = recipe.table_path()
     if path is not None:
         table = ResponseTable.load(path)
         for name in recipe.phase_names:
             table.phase(name)
+        check_materials(recipe, table, path)
 
 
 def _check_writable(out: Path) -> None:
@@ -186,83 +240,3 @@ def _check_writable(out: Path) -> None:
             pass
     except OSError as error:
         raise UserError(f"cannot write to {out}: {error.strerror or error}") from error
-
-
-@contextmanager
-def _results(
-    recipe: Recipe,
-    out: Path,
-    tasks: Sequence[Task],
-    workers: int | None,
-    scheduler: str | None,
-    scheduler_file: str | Path | None,
-) -> Iterator[Iterator[Task]]:
-    """Finished tasks, as they finish, from whatever executes them."""
-    payload, place = json.dumps(recipe.canonical), str(out.absolute())
-    if not tasks or (scheduler is None and scheduler_file is None and (workers or 1) <= 1):
-        yield (run_task(payload, place, task) for task in tasks)
-        return
-    with _client(min(workers or 1, len(tasks)), scheduler, scheduler_file) as client:
-        yield _through(client, payload, place, tasks)
-
-
-@contextmanager
-def _client(workers: int, scheduler: str | None, scheduler_file: str | Path | None) -> Iterator[Any]:
-    """A Dask client of the given scheduler, or of a LocalCluster of single-threaded processes."""
-    distributed = require("distributed", extra="simulate")
-    if scheduler is not None or scheduler_file is not None:
-        where = {"address": scheduler} if scheduler is not None else {"scheduler_file": str(scheduler_file)}
-        try:
-            client = distributed.Client(**where, timeout=SCHEDULER_TIMEOUT)
-        except (OSError, ValueError) as error:
-            raise UserError(f"no Dask scheduler at {scheduler or scheduler_file}: {error}") from error
-        with client:
-            yield client
-        return
-    import dask
-
-    environment = {"distributed.nanny.pre-spawn-environ": ONE_THREAD}
-    # A worker that dies is replaced and its task run again; Dask's tracebacks about it would only frighten.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    with dask.config.set(environment):
-        with _interrupts_ignored():  # workers inherit it: Ctrl-C is the driver's, which then stops them
-            cluster = distributed.LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                processes=True,
-                dashboard_address="127.0.0.1:0",
-                scheduler_kwargs={"dashboard": False},
-                silence_logs=logging.CRITICAL,
-            )
-        with cluster, distributed.Client(cluster) as client:
-            yield client
-
-
-@contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    """SIGINT is ignored inside. Signals belong to the main thread; called from another, nothing changes."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _through(client: Any, payload: str, place: str, tasks: Sequence[Task]) -> Iterator[Task]:
-    """Submit every task; a task whose worker dies is run again on another by Dask."""
-    from distributed import KilledWorker, as_completed
-
-    futures = [client.submit(run_task, payload, place, task, pure=False) for task in tasks]
-    try:
-        for future in as_completed(futures):
-            yield future.result()
-            future.release()
-    except KilledWorker as error:
-        raise UserError(
-            f"a worker process died again and again ({error}); is there enough memory?"
-        ) from error
-    finally:
-        client.cancel(futures)

@@ -136,8 +136,32 @@ def bounds(number: float | Law) -> tuple[float, float]:
     return number.bounds if isinstance(number, Law) else (float(number), float(number))
 
 
-def describe_law(number: float | Law) -> str:
-    """The law in words, for a dataset card."""
+def stated(number: float | Law) -> dict[str, float]:
+    """The numbers that a recipe states, by where they stand in the law; `""` for a plain number."""
+    if isinstance(number, Choice):
+        return {f"values[{k}]": value for k, value in enumerate(number.values)}
+    if isinstance(number, Law):
+        return {"low": number.low, "high": number.high}
+    return {"": float(number)}
+
+
+def quantiles(number: float | Law) -> list[float]:
+    """Quantiles (of a number in [0, 1)) that reach every value of a choice, and the ends of another law."""
+    if isinstance(number, Choice):
+        return [(k + 0.5) / len(number.values) for k in range(len(number.values))]
+    return [0.0, 1.0 - 2.0**-53] if isinstance(number, Law) else [0.5]
+
+
+def extremes(number: float | Law) -> list[float]:
+    """Quantiles of the smallest and the largest value."""
+    reached = sorted(quantiles(number), key=lambda u: value_at(number, u))
+    return [reached[0], reached[-1]] if len(reached) > 1 else reached
+
+
+def describe_law(number: float | Law | tuple[float, ...]) -> str:
+    """A number, a law or a list of numbers in words, for a dataset card."""
+    if isinstance(number, tuple):
+        return "[" + ", ".join(f"{value:g}" for value in number) + "]"
     if isinstance(number, Choice):
         return "one of " + ", ".join(f"{value:g}" for value in number.values)
     if isinstance(number, Law):

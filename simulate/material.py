@@ -105,6 +105,16 @@ class Material:
         volume_nm3 = 1e-3 * self.cell.get_volume()
         return {str(s): float(c / volume_nm3) for s, c in zip(symbols, counts, strict=True)}
 
+    @property
+    def record(self) -> dict[str, Any]:
+        """The crystal as plain JSON data, Å: what a response table that was made with it keeps."""
+        return {
+            "numbers": self.cell.numbers.tolist(),
+            "cell_angstrom": np.asarray(self.cell.cell.array).round(6).tolist(),
+            "positions_angstrom": self.cell.positions.round(6).tolist(),
+            "rms_displacement_angstrom": dict(self.rms_displacement_angstrom),
+        }
+
     def sigma_angstrom(self, numbers: np.ndarray) -> np.ndarray:
         """Displacement per axis in Å for atomic numbers (n,): (n,). UserError for an element not given."""
         from ase.data import chemical_symbols

@@ -1,9 +1,10 @@
 """Sample i of a recipe: parameters, aggregate, field, scene and image. A pure function of (recipe, seed, i).
 
 Random numbers come from `SeedSequence(seed, spawn_key=(i, stage))`: stage 0 parameters, 1 structure, 2
-crystals, 3 displacements, 4 realism. A draw that the model finds infeasible is drawn again, parameters and
-all, with the attempt's number appended to the key of stages 0 and 1; `draws` counts the attempts, because
-redrawing shifts the corpus away from the recipe's laws and its user must know how far.
+crystals, 3 displacements, 4 realism (`simulate.realism.REALISM_STAGE`). A draw that the model finds
+infeasible is drawn again, parameters and all, with the attempt's number appended to the key of stages 0 and
+1; `draws` counts the attempts, because redrawing shifts the corpus away from the recipe's laws and its user
+must know how far.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.random import SeedSequence, default_rng
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from simulate.laws import value_at
 from simulate.recipe import MultisliceSettings, Recipe
+from simulate.recipe_errors import one_line
 from stochgeom.aggregate import HeteroAggregate
 from stochgeom.aggregation import sample_aggregate
 from stochgeom.descriptors import describe
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
     from simulate.material import Material
     from simulate.scene import Scene
 
-PARAMETERS, STRUCTURE, CRYSTALS, DISPLACEMENTS, REALISM = range(5)
+PARAMETERS, STRUCTURE, CRYSTALS, DISPLACEMENTS = range(4)
 MOST_DRAWS = 100
 
 
@@ -71,12 +74,11 @@ def seed_of(recipe: Recipe, index: int, stage: int, attempt: int = 0) -> SeedSeq
 
 def realise(recipe: Recipe, index: int) -> Realisation:
     """Parameters, aggregate, field and scene of sample `index`. UserError if no draw is feasible."""
-    slots = len(recipe.aggregate.slots)
+    slots, keys = len(recipe.aggregate.slots), [key for key, _ in recipe.slots]
     problem: InfeasibleParametersError | None = None
     for attempt in range(MOST_DRAWS):
-        rng = default_rng(seed_of(recipe, index, PARAMETERS, attempt))
-        # Two numbers beyond the aggregate's slots: the field's fit and pixel size.
-        uniforms = rng.random(slots + 2)
+        own = seed_of(recipe, index, PARAMETERS, attempt)
+        uniforms = recipe.sampling.uniforms(recipe.seed, index, keys, own, attempt)
         try:
             parameters = recipe.aggregate.parameters(uniforms[:slots])
             aggregate = sample_aggregate(
@@ -87,6 +89,9 @@ def realise(recipe: Recipe, index: int) -> Realisation:
         except InfeasibleParametersError as error:
             problem = error
             continue
+        except ValidationError as error:  # the recipe's own checks should have found it
+            text = one_line(error, AggregateParameters, recipe.aggregate.at(uniforms[:slots]), "aggregate")
+            raise UserError(f"recipe {recipe.name}: sample {index}: {text}") from None
         return _in_field(recipe, index, parameters, aggregate, uniforms[slots:], attempt + 1)
     raise UserError(
         f"recipe {recipe.name}: sample {index}: {MOST_DRAWS} draws were all infeasible; the last: {problem}"

@@ -14,6 +14,9 @@ from pydantic import Field, model_validator
 
 from simulate.laws import Law, Number, Strict, bounds, value_at
 
+REALISM_STAGE = 4
+"""Stage of a sample's seed that its recording is drawn from; `simulate.realise` has those before it."""
+
 SD_PER_FWHM = 1 / 2.3548200450309493
 """Standard deviation of a Gaussian of unit full width at half maximum."""
 
@@ -62,11 +65,6 @@ class Realism(Strict):
             name: value_at(getattr(self, name), u)
             for name, u in zip(type(self).model_fields, uniforms, strict=True)
         }
-
-    @property
-    def changes_nothing(self) -> bool:
-        """Whether images pass through untouched."""
-        return self == Realism()
 
     @property
     def laws(self) -> dict[str, float | Law]:

@@ -55,7 +55,7 @@ def child_seed(seed: SeedSequence, *key: int) -> SeedSequence:
 
 
 def occupied(scene: Scene, low_nm: np.ndarray, high_nm: np.ndarray) -> np.ndarray:
-    """Particles (k,) whose sphere reaches into the box between low (x, y) and high (x, y)."""
+    """Particles (k,) whose circumscribed sphere reaches into the box between low (x, y) and high (x, y)."""
     middle = scene.aggregate.centres[:, :2]
     gap = middle - np.clip(middle, low_nm, high_nm)
-    return np.flatnonzero((gap**2).sum(axis=1) < scene.aggregate.radii**2)
+    return np.flatnonzero((gap**2).sum(axis=1) < scene.aggregate.circumradii**2)

@@ -11,12 +11,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.random import SeedSequence, default_rng
+from numpy.random import default_rng
 from numpy.typing import NDArray
 
 from simulate.engines.base import make_engine
-from simulate.realise import Realisation, realise
-from simulate.recipe import SPLITS, Recipe
+from simulate.realise import Realisation, realise, seed_of
+from simulate.recipe import Recipe
+from simulate.recipe_settings import SPLITS
 from stochgeom.errors import UserError
 from stochgeom.projection import chord_lengths
 
@@ -35,7 +36,7 @@ def probed_samples(recipe: Recipe, samples: int) -> NDArray[np.int64]:
     splits = recipe.split.pattern[np.arange(samples) % len(recipe.split.pattern)]
     test = np.flatnonzero(splits == SPLITS.index("test"))
     candidates = test if len(test) >= count else np.arange(samples)
-    rng = default_rng(SeedSequence(recipe.seed, spawn_key=(0, CHOICE_STAGE)))
+    rng = default_rng(seed_of(recipe, 0, CHOICE_STAGE))
     return np.asarray(rng.choice(candidates, size=count, replace=False), np.int64)
 
 
@@ -50,7 +51,7 @@ def probe_points(made: Realisation, recipe: Recipe) -> tuple[NDArray[np.float64]
             f"validation.places = {settings.places}: sample {made.index} has only {len(material)} pixels "
             f"of at least validation.min_thickness_nm = {settings.min_thickness_nm:g}"
         )
-    rng = default_rng(SeedSequence(recipe.seed, spawn_key=(made.index, PROBES_STAGE)))
+    rng = default_rng(seed_of(recipe, made.index, PROBES_STAGE))
     pixels = material[rng.choice(len(material), size=settings.places, replace=False)]
     spread = min(1.0, settings.spread_nm / made.field.pixel_size_nm)
     offsets = spread * (rng.random((settings.places, settings.positions, 2)) - 0.5)

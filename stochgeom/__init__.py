@@ -5,8 +5,10 @@ from .aggregation import sample_aggregate
 from .descriptors import describe, descriptor_names
 from .errors import InfeasibleParametersError, MissingExtraError, UserError
 from .feasibility import check_feasible
-from .parameters import AggregateParameters, ConstantRadii, LognormalRadii, NormalRadii, Species
+from .parameters import AggregateParameters, Species
 from .projection import Chords, Field, chord_lengths, chord_lengths_at, particle_chords
+from .radius_laws import ConstantRadii, HistogramRadii, LognormalRadii, NormalRadii, ScipyRadii
+from .silhouette import describe_projection
 
 __all__ = [
     "AggregateParameters",
@@ -14,16 +16,19 @@ __all__ = [
     "ConstantRadii",
     "Field",
     "HeteroAggregate",
+    "HistogramRadii",
     "InfeasibleParametersError",
     "LognormalRadii",
     "MissingExtraError",
     "NormalRadii",
+    "ScipyRadii",
     "Species",
     "UserError",
     "check_feasible",
     "chord_lengths",
     "chord_lengths_at",
     "describe",
+    "describe_projection",
     "descriptor_names",
     "particle_chords",
     "sample_aggregate",

@@ -1,12 +1,17 @@
-"""HeteroAggregate: an aggregate of spheres as a frozen record of arrays."""
+"""HeteroAggregate: an aggregate of spheres, ellipsoids or faceted crystals as a frozen record of arrays."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
+from .bodies.bodies import extents, make_bodies, second_moments
+from .bodies.contacts import body_pairs
+from .bodies.kernels import Bodies
+from .bodies.polytope import Polytope
 from .contacts import CONTACT_TOLERANCE, contact_pairs
 from .errors import UserError
 from .rotations import multiply, rotation_matrices
@@ -25,12 +30,13 @@ _COLUMNS: dict[str, tuple[np.dtype | type, tuple[int, ...]]] = {  # name -> (dty
 
 @dataclass(frozen=True, eq=False)
 class HeteroAggregate:
-    """n spheres in the laboratory frame (right-handed, beam along +z), lengths in nm; arrays are read-only.
+    """n particles in the laboratory frame (right-handed, beam along +z), lengths in nm; arrays are read-only.
 
     centres (n, 3) float64; radii (n,) float64, volume-equivalent; species (n,) int64, an index into
     `species_names`; cluster (n,) int64, the primary cluster; orientations (n, 4) float64, unit quaternions x,
     y, z, w, active, crystal to laboratory; phase (n,) int64, an index into `phase_names`; shape (n,)
-    "sphere"; semi_axes (n, 3) float64.
+    "sphere", "ellipsoid" or "polytope"; semi_axes (n, 3) float64 along x, y, z of the crystal frame, of
+    ellipsoids (others repeat the radius); polytopes: the facets of each phase's crystals, or None.
     """
 
     centres: np.ndarray
@@ -43,6 +49,7 @@ class HeteroAggregate:
     phase_names: tuple[str, ...]
     shape: np.ndarray = field(default=None)  # type: ignore[arg-type]
     semi_axes: np.ndarray = field(default=None)  # type: ignore[arg-type]
+    polytopes: tuple[Polytope | None, ...] = ()
 
     def __post_init__(self) -> None:
         n = len(self.radii)
@@ -82,7 +89,8 @@ class HeteroAggregate:
         fields["semi_axes"] = radii.repeat(3).reshape(-1, 3)
         for array in fields.values():
             array.setflags(write=False)
-        fields.update(species_names=species_names, phase_names=phase_names)
+        fields.update(species_names=species_names, phase_names=phase_names, polytopes=())
+        fields["spherical"] = True  # known without looking
         return aggregate
 
     def _check_values(self) -> None:
@@ -97,9 +105,74 @@ class HeteroAggregate:
                 raise UserError(
                     f"{name} must be indices into {names}, found {values.min()} to {values.max()}"
                 )
+        if not self.spherical:
+            self._check_shapes()
+
+    def _check_shapes(self) -> None:
+        unknown = sorted(set(self.shape.tolist()) - {"sphere", "ellipsoid", "polytope"})
+        if unknown:
+            raise UserError(f"shape {unknown[0]!r} is unknown; accepted: sphere, ellipsoid, polytope")
+        if not self.semi_axes.min() > 0:
+            raise UserError(f"semi_axes of ellipsoids must be positive, not {self.semi_axes.min():g} nm")
+        volumes = np.where(self.shape == "ellipsoid", self.semi_axes.prod(axis=1), self.radii**3)
+        wrong = np.abs(volumes / self.radii**3 - 1) > 1e-3
+        if wrong.any():
+            k = int(np.argmax(wrong))
+            raise UserError(
+                f"particle {k}: radius {self.radii[k]:g} nm must be volume-equivalent to its semi_axes, "
+                f"{np.cbrt(volumes[k]):g} nm"
+            )
+        for phase in np.unique(self.phase[self.shape == "polytope"]):
+            if phase >= len(self.polytopes) or self.polytopes[phase] is None:
+                raise UserError(f"polytopes of phase {self.phase_names[phase]!r} have no facets")
 
     def __len__(self) -> int:
         return len(self.radii)
+
+    @cached_property
+    def spherical(self) -> bool:
+        """Whether all particles are spheres."""
+        return bool((self.shape == "sphere").all())
+
+    @cached_property
+    def bodies(self) -> Bodies:
+        """The particles as convex bodies about their centres, in the laboratory frame."""
+        axes = np.where((self.shape == "ellipsoid")[:, None], self.semi_axes, self.radii[:, None])
+        return make_bodies(axes, self.radii, self.orientations, self._polytope_of_each)
+
+    @property
+    def facets(self) -> list[tuple[np.ndarray, np.ndarray] | None]:
+        """Of each polytope its facets about its centre: normals (f, 3) and distances (f,) nm; else None."""
+        turns = rotation_matrices(self.orientations)
+        return [
+            None if one is None else (one.normals @ turns[k].T, self.radii[k] * one.distances)
+            for k, one in enumerate(self._polytope_of_each)
+        ]
+
+    @property
+    def _polytope_of_each(self) -> list[Polytope | None]:
+        return [
+            self.polytopes[phase] if shape == "polytope" else None
+            for shape, phase in zip(self.shape, self.phase, strict=True)
+        ]
+
+    @property
+    def circumradii(self) -> np.ndarray:
+        """(n,) nm: the radius of the ball about each particle's centre that just holds it."""
+        return self.radii if self.spherical else self.bodies.circumradii
+
+    @property
+    def extents(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lowest and highest x, y, z (n, 3) nm of each particle about its own centre."""
+        if self.spherical:
+            reach = np.broadcast_to(self.radii[:, None], (len(self), 3))
+            return -reach, reach
+        return extents(self.bodies)
+
+    @property
+    def second_moments(self) -> np.ndarray:
+        """(n, 3, 3) nm²: mean of x x^T over each particle about its own centre; r²/5 times 1 for spheres."""
+        return second_moments(self.bodies, self.radii, self.orientations, self._polytope_of_each)
 
     @property
     def masses(self) -> np.ndarray:
@@ -113,18 +186,30 @@ class HeteroAggregate:
 
     @property
     def radius_of_gyration(self) -> float:
-        """nm; Rg² = sum r³ (|R - Rc|² + 3/5 r²) / sum r³, solid spheres of equal density."""
-        distances = np.sum((self.centres - self.centre_of_mass) ** 2, axis=1)
-        return float(np.sqrt(self.masses @ (distances + 0.6 * self.radii**2) / self.masses.sum()))
+        """nm; Rg² = sum r³ (|R - Rc|² + g²) / sum r³, equal density; g² is 3/5 r² for spheres, else the
+        squared radius of gyration of the particle itself.
+        """
+        masses = self.masses
+        total = masses.sum()
+        squares = np.sum((self.centres - masses @ self.centres / total) ** 2, axis=1)
+        own = 0.6 * self.radii**2
+        if not self.spherical:
+            own = np.trace(self.second_moments, axis1=1, axis2=2)
+        return float(np.sqrt(masses @ (squares + own) / total))
 
     @property
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """Lower and upper corner (3,) nm of the box around all spheres."""
-        r = self.radii[:, None]
-        return (self.centres - r).min(axis=0), (self.centres + r).max(axis=0)
+        """Lower and upper corner (3,) nm of the box around all particles."""
+        low, high = self.extents
+        return (self.centres + low).min(axis=0), (self.centres + high).max(axis=0)
 
     def contacts(self, tolerance: float = CONTACT_TOLERANCE) -> np.ndarray:
-        """(m, 2) int64 pairs i < j with d_ij <= (r_i + r_j)(1 + tolerance), sorted."""
+        """(m, 2) int64 pairs i < j with d_ij <= (r_i + r_j)(1 + tolerance), sorted.
+
+        Of other bodies those that touch or overlap once they are 1 + tolerance times as large.
+        """
+        if not self.spherical:
+            return body_pairs(self.bodies, self.centres, tolerance)
         return contact_pairs(self.centres, self.radii, tolerance)
 
     def rotated(self, quaternion: np.ndarray) -> HeteroAggregate:
@@ -139,11 +224,21 @@ class HeteroAggregate:
 
     def translated(self, vector: np.ndarray) -> HeteroAggregate:
         """Shifted by `vector` (3,) nm."""
-        return replace(self, centres=self.centres + np.asarray(vector, dtype=float))
+        return self.moved(self.centres + np.asarray(vector, dtype=float))
+
+    def moved(self, centres: np.ndarray) -> HeteroAggregate:
+        """The same particles with other centres (n, 3) nm."""
+        return replace(self, centres=centres)
 
     def to_extxyz(self, path: str | os.PathLike) -> None:
         """Write an extended XYZ file, as `stochgeom.extxyz.write` does."""
         from .extxyz import write
+
+        write(self, path)
+
+    def to_vtk(self, path: str | os.PathLike) -> None:
+        """Write a VTK file (.vtk), as `stochgeom.vtk.write` does."""
+        from .vtk import write
 
         write(self, path)
 

@@ -8,11 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from .aggregate import HeteroAggregate
+from .bodies.dressing import sample_bodies
+from .clusters import cluster_sizes
+from .collisions import BALLISTIC, DIFFUSION, collide
+from .contacts import contact_pairs
+from .errors import InfeasibleParametersError
 from .feasibility import SMALL, check_feasible, unmet
 from .growth import grow
 from .merging import FAR, FOUND
-from .parameters import AggregateParameters, Species
+from .parameters import AggregateParameters
 from .poses import resting_pose
+from .restructuring import close_loops
 from .rotations import random_quaternions, rotation_matrices
 
 NEAREST = 12  # structures of few particles of which the nearest is taken
@@ -43,14 +49,21 @@ def sample_aggregate(
     structures fail, radii and clusters are drawn again up to five times; this is rare and concerns sets
     dominated by one large particle.
 
-    `rng` draws structure and pose, `crystal_rng` (default: `rng`, afterwards) phases and orientations.
-    The centre of mass (masses r³) is at the origin. Raises InfeasibleParametersError.
+    Where not all particles are spheres, spheres of their volume are grown, and `bodies.dressing` puts the
+    bodies in their places, in contact as the spheres were.
+
+    `rng` draws structure and pose, `crystal_rng` phases and orientations (default: `rng`, afterwards; if not
+    all are spheres, before). The centre of mass (masses r³) is at the origin. Raises
+    InfeasibleParametersError.
     """
-    check_feasible(parameters)
-    drawn, centres = _structure(parameters, rng)
+    crystals = crystal_rng if crystal_rng is not None else rng
+    if not parameters.spherical:
+        return sample_bodies(parameters, _spheres, _phases(parameters, crystals), rng, crystals)
+    drawn, centres = _spheres(parameters, rng)
+    if parameters.coordination is not None:
+        _close_loops(parameters, drawn, centres, rng)
     if parameters.pose == "resting":
         centres = centres @ rotation_matrices(resting_pose(centres, drawn.radii, rng)).T
-    crystals = crystal_rng if crystal_rng is not None else rng
     return HeteroAggregate.of_own_arrays(
         centres=centres,
         radii=drawn.radii,
@@ -61,6 +74,14 @@ def sample_aggregate(
         species_names=parameters.species_names,
         phase_names=parameters.phase_names,
     )
+
+
+def _spheres(parameters: AggregateParameters, rng: np.random.Generator) -> tuple[_Drawn, np.ndarray]:
+    """Radii and centres (n, 3) of spheres by the kernel asked for."""
+    if parameters.kernel != "tunable":
+        return _collision(parameters, rng)
+    check_feasible(parameters)
+    return _structure(parameters, rng)
 
 
 @dataclass(frozen=True)
@@ -77,20 +98,12 @@ class _Drawn:
         return np.arange(len(self.sizes)).repeat(self.sizes)
 
 
-def _cluster_sizes(count: int, species: Species, rng: np.random.Generator) -> np.ndarray:
-    """Sizes of a geometric law with the species' mean that sum to `count`; the last one is cut."""
-    if species.mean_cluster_size == 1.0 or count == 0:
-        return np.ones(count, np.int64)
-    sizes = rng.geometric(1.0 / species.mean_cluster_size, count)  # more than enough
-    ends = np.cumsum(sizes)
-    last = int(np.searchsorted(ends, count))
-    sizes[last] -= ends[last] - count
-    return sizes[: last + 1]
-
-
 def _draw(parameters: AggregateParameters, rng: np.random.Generator) -> _Drawn:
     counts, species = parameters.counts, parameters.species
-    sizes = [_cluster_sizes(count, one, rng) for count, one in zip(counts, species, strict=True)]
+    sizes = [
+        cluster_sizes(count, one.mean_cluster_size, one.cluster_sizes, rng)
+        for count, one in zip(counts, species, strict=True)
+    ]
     radii = [one.radii.sample(count, rng) for count, one in zip(counts, species, strict=True)]
     kinds = np.arange(len(species)).repeat(counts)
     if len(species) == 1:
@@ -145,6 +158,38 @@ def _nearest_structure(
     if best is None:
         raise unmet(parameters, 1.0, "no structure was found")
     return drawn, best
+
+
+def _collision(parameters: AggregateParameters, rng: np.random.Generator) -> tuple[_Drawn, np.ndarray]:
+    """Radii and centres (n, 3) of an aggregate whose clusters collide."""
+    drawn = _draw(parameters, rng)
+    centres = collide(
+        drawn.radii,
+        drawn.species,
+        drawn.cluster,
+        len(parameters.species),
+        BALLISTIC if parameters.kernel == "ballistic" else DIFFUSION,
+        parameters.growth == "particle-cluster",
+        parameters.hetero_affinity,
+        parameters.overlap,
+        rng,
+    )
+    return drawn, centres
+
+
+def _close_loops(
+    parameters: AggregateParameters, drawn: _Drawn, centres: np.ndarray, rng: np.random.Generator
+) -> None:
+    """Bend branches of `centres` (n, 3), in place, to the mean coordination asked for."""
+    assert parameters.coordination is not None
+    n = len(centres)
+    wanted = math.ceil(parameters.coordination * n / 2 - 1e-9)
+    pairs = contact_pairs(centres, drawn.radii)
+    made = close_loops(centres, drawn.radii, pairs, wanted, 1 - parameters.overlap, rng)
+    centres -= drawn.radii**3 @ centres / (drawn.radii**3).sum()
+    if made < wanted:
+        reason = f"no branch is free to bend any more ({n} particles)"
+        raise InfeasibleParametersError("coordination", parameters.coordination, 2 * made / n, reason)
 
 
 def _phases(parameters: AggregateParameters, rng: np.random.Generator) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -43,8 +42,9 @@ def sample(
     overlap: float | None = None,
     pose: Literal["random", "resting"] | None = None,
     pictures: bool = True,
+    vtk: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
-    """Sample 3D aggregates: structures (extended XYZ), a table of descriptors, pictures.
+    """Sample 3D aggregates: structures (extended XYZ, VTK), a table of descriptors, pictures.
 
     Parameters
     ----------
@@ -80,7 +80,9 @@ def sample(
     pose
         Isotropic orientation, or a stable pose on a film.
     pictures
-        Draw each aggregate beside its projection.
+        Draw each aggregate in the colours of its species, beside its projection.
+    vtk
+        Write aggregate-0000.vtk and so on as well, for ParaView: particles as points, contacts as lines.
     """
     chosen = {
         "n_particles": n_particles,
@@ -103,44 +105,11 @@ def sample(
         raise UserError(f"--count {count}: at least 1 is needed")
     if seed < 0:
         raise UserError(f"--seed {seed}: should be 0 or more")
-    write_samples(_validated(table, parameters), out, count, seed, pictures)
-    print(f"{out}: {count} aggregate{'s' if count > 1 else ''}")
+    from .samples import descriptor_text, write_samples
 
-
-def write_samples(
-    parameters: AggregateParameters, out: Path, count: int, seed: int, pictures: bool = True
-) -> None:
-    """Write `count` aggregates as extended XYZ files, their pictures if asked for, and last descriptors.csv.
-
-    Aggregate i is drawn with SeedSequence(seed, spawn_key=(i, 1)) and its crystals with (i, 2).
-    """
-    import numpy as np
-
-    from .aggregation import sample_aggregate
-    from .descriptors import describe
-    from .errors import require
-
-    if pictures:
-        require("matplotlib", extra="simulate")
-        from .pictures import save_picture
-    rows = []
-    for i in range(count):
-        seeds = [np.random.SeedSequence(seed, spawn_key=(i, stage)) for stage in (1, 2)]
-        aggregate = sample_aggregate(parameters, *map(np.random.default_rng, seeds))
-        out.mkdir(parents=True, exist_ok=True)
-        name = f"aggregate-{i:04d}"
-        aggregate.to_extxyz(out / f"{name}.xyz")
-        rows.append({"file": f"{name}.xyz", **describe(aggregate)})
-        if pictures:
-            save_picture(aggregate, out / f"{name}.png", name)
-    _write_table(rows, out / "descriptors.csv")
-
-
-def _write_table(rows: list[dict[str, Any]], path: Path) -> None:
-    with open(path, "w", newline="", encoding="utf-8") as stream:
-        table = csv.DictWriter(stream, list(rows[0]))
-        table.writeheader()
-        table.writerows(rows)
+    rows = write_samples(_validated(table, parameters), out, count, seed, pictures, vtk)
+    print(descriptor_text(rows))
+    print(f"{out}: {count} aggregate{'s' if count > 1 else ''}, descriptors.csv")
 
 
 def _table(path: Path | None) -> dict[str, Any]:

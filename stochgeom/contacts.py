@@ -45,7 +45,7 @@ def contact_pairs(centres: np.ndarray, radii: np.ndarray, tolerance: float = CON
     factor = 1.0 + tolerance
     order = np.argsort(centres[:, 0] - radii * factor, kind="stable")
     pairs = _pairs_within(order, np.ascontiguousarray(centres), np.ascontiguousarray(radii), factor)
-    return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
+    return pairs[np.argsort(pairs[:, 0] * len(radii) + pairs[:, 1])]
 
 
 def coordination_numbers(n: int, contacts: np.ndarray) -> np.ndarray:

@@ -2,8 +2,10 @@
 
 Columns: species (chemical symbol of the material's first element, X if it has none: other programs expect
 elements), pos, radius, material (the species' name), cluster, phase, orientation (x, y, z, w), shape,
-semi_axes. Lengths are in nm; the header says so and keeps the order of species and phases. Numbers are
-written so that they read back exactly.
+semi_axes. Lengths are in nm; the header says so and keeps the order of species and phases. If crystals of
+phase k are polytopes, its key facets_k lists their facets in the crystal frame: nx, ny, nz and the distance
+from the centre in volume-equivalent radii, one facet after the other. Numbers are written so that they read
+back exactly.
 """
 
 from __future__ import annotations
@@ -11,10 +13,12 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from .aggregate import HeteroAggregate
+from .bodies.polytope import Polytope
 from .errors import UserError
 
 PROPERTIES = ":".join(
@@ -45,6 +49,10 @@ def write(aggregate: HeteroAggregate, path: str | os.PathLike) -> None:
         f'Properties={PROPERTIES} length_unit=nm species_names="{" ".join(aggregate.species_names)}" '
         f'phase_names="{" ".join(aggregate.phase_names)}" pbc="F F F"'
     )
+    for k, polytope in enumerate(aggregate.polytopes):
+        if polytope is not None:
+            facets = np.column_stack((polytope.normals, polytope.distances)).ravel()
+            header += f' facets_{k}="{" ".join(_exact(facets))}"'
     lines = [str(len(aggregate)), header]
     for k in range(len(aggregate)):
         s = int(aggregate.species[k])
@@ -103,7 +111,7 @@ def _build(
         raise UserError(f"{path}, line {k + 3}: orientation is not a unit quaternion (length {norms[k]:g})")
     rounded = np.abs(norms - 1) > 1e-12
     orientations[rounded] /= norms[rounded, None]
-    optional = {}
+    optional: dict[str, Any] = {"polytopes": _polytopes(path, header, len(phase_names))}
     if "shape" in columns:
         optional["shape"] = columns["shape"][:, 0]
     if "semi_axes" in columns:
@@ -122,6 +130,21 @@ def _build(
         )
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
+
+
+def _polytopes(path, header: dict[str, str], n_phases: int) -> tuple[Polytope | None, ...]:
+    """The polytope of each phase from the keys facets_0, facets_1, ..."""
+    found: list[Polytope | None] = []
+    for k in range(n_phases):
+        text = header.get(f"facets_{k}")
+        try:
+            facets = None if text is None else np.array(text.split(), dtype=float).reshape(-1, 4)
+            found.append(None if facets is None else Polytope.of_halfspaces(facets[:, :3], facets[:, 3]))
+        except (ValueError, UserError) as error:
+            raise UserError(
+                f"{path}, line 2: facets_{k}: four numbers per facet are needed: {error}"
+            ) from error
+    return tuple(found) if any(found) else ()
 
 
 def _parse(path: str | os.PathLike, properties: str, body: list[str]) -> dict[str, np.ndarray]:

@@ -24,7 +24,11 @@ def resting_pose(centres: np.ndarray, radii: np.ndarray, rng: np.random.Generato
     centres (n, 3) and radii (n,) in nm; masses r³. Poses come up as often as a random orientation rolls to
     them.
     """
-    about = centres - np.average(centres, axis=0, weights=radii**3)
+    return rolled_pose(centres - np.average(centres, axis=0, weights=radii**3), radii, rng)
+
+
+def rolled_pose(about: np.ndarray, radii: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The same for spheres about any centre of mass, the origin; corners are spheres of radius 0."""
     start = rotation_matrices(random_quaternions(1, rng)[0])[2]
     return _shortest_to_z(_roll(about, radii, start))
 

@@ -8,6 +8,8 @@ import numpy as np
 from numba import njit
 
 from .aggregate import HeteroAggregate
+from .bodies import chords as body_chords
+from .bodies.contacts import refuse_overlaps
 from .contacts import contact_pairs
 from .errors import UserError
 
@@ -103,15 +105,18 @@ def particle_chords(aggregate: HeteroAggregate, field: Field, oversampling: int 
     """Path lengths of rays along z through every particle, over the pixels it touches.
 
     A pixel's value is the exact length at its centre, or the mean over a k x k grid of rays in it
-    (`oversampling` k). Overlapping particles are cut at their radical plane, so that lengths of all particles
-    add up to those of their union.
+    (`oversampling` k). Overlapping spheres are cut at their radical plane, so that lengths of all particles
+    add up to those of their union. UserError for other bodies that overlap.
     """
     k = _checked_oversampling(oversampling)
-    windows = _windows(aggregate, field)
+    windows = particle_windows(aggregate, field)
     sizes = (windows[:, 1] - windows[:, 0]) * (windows[:, 3] - windows[:, 2])
     offsets = np.concatenate(([0], np.cumsum(sizes)))
     lengths = np.zeros(offsets[-1])
     grid = (*field.origin_nm, field.pixel_size_nm, k)
+    if not aggregate.spherical:
+        body_chords.fill_patches(beam_bodies(aggregate), aggregate.centres, grid, windows, offsets, lengths)
+        return Chords(aggregate, field, windows, offsets, lengths)
     first, planes = overlap_planes(aggregate)
     _fill_patches(aggregate.centres, aggregate.radii, first, planes, grid, windows, offsets, lengths)
     return Chords(aggregate, field, windows, offsets, lengths)
@@ -131,8 +136,17 @@ def chord_lengths_at(aggregate: HeteroAggregate, points: np.ndarray) -> np.ndarr
     if points.ndim != 2 or points.shape[1] != 2:
         raise UserError(f"points must have shape (p, 2), not {points.shape}")
     out = np.zeros((len(points), len(aggregate)))
+    if not aggregate.spherical:
+        body_chords.fill_points(beam_bodies(aggregate), aggregate.centres, points, out)
+        return out
     _fill_points(aggregate.centres, aggregate.radii, *overlap_planes(aggregate), points, out)
     return out
+
+
+def beam_bodies(aggregate: HeteroAggregate) -> body_chords.BeamBodies:
+    """What a beam needs of particles that are not all spheres. UserError where they overlap."""
+    refuse_overlaps(aggregate.bodies, aggregate.centres)
+    return body_chords.beam_bodies(aggregate.bodies, aggregate.facets)
 
 
 def _checked_oversampling(oversampling: int) -> int:
@@ -141,18 +155,18 @@ def _checked_oversampling(oversampling: int) -> int:
     return int(oversampling)
 
 
-def _windows(aggregate: HeteroAggregate, field: Field) -> np.ndarray:
+def particle_windows(aggregate: HeteroAggregate, field: Field) -> np.ndarray:
     """(n, 4) y0, y1, x0, x1: the pixels that a particle's disc touches, cut at the field."""
     p = field.pixel_size_nm
+    lowest, highest = aggregate.extents
     bounds = []
     for axis, origin, size in (
         (1, field.origin_nm[1], field.shape[0]),
         (0, field.origin_nm[0], field.shape[1]),
     ):
         middle = (aggregate.centres[:, axis] - origin) / p
-        reach = aggregate.radii / p
-        low = np.clip(np.floor(middle - reach + 0.5), 0, size)
-        high = np.clip(np.ceil(middle + reach + 0.5), 0, size)
+        low = np.clip(np.floor(middle + lowest[:, axis] / p + 0.5), 0, size)
+        high = np.clip(np.ceil(middle + highest[:, axis] / p + 0.5), 0, size)
         bounds += [low, np.maximum(low, high)]
     return np.stack(bounds, axis=1).astype(np.int64)
 
@@ -161,9 +175,13 @@ def overlap_planes(aggregate: HeteroAggregate) -> tuple[np.ndarray, np.ndarray]:
     """Radical planes of overlapping pairs, per particle: (first (n + 1,) int64, planes (m, 4) float64).
 
     Particle i keeps the points p with planes[k, :3] . (p - centre_i) <= planes[k, 3] for first[i] <= k <
-    first[i + 1]: those with a smaller power to its sphere, |p - c_i|² - r_i², than to the neighbour's.
+    first[i + 1]: those with a smaller power to its sphere, |p - c_i|² - r_i², than to the neighbour's. Bodies
+    that are no spheres have none; UserError where they overlap.
     """
     n = len(aggregate)
+    if not aggregate.spherical:
+        refuse_overlaps(aggregate.bodies, aggregate.centres)
+        return np.zeros(n + 1, np.int64), np.empty((0, 4))
     pairs = contact_pairs(aggregate.centres, aggregate.radii, -1e-9)
     both = np.concatenate((pairs, pairs[:, ::-1]))
     both = both[np.argsort(both[:, 0], kind="stable")]

@@ -30,6 +30,49 @@ def extent(centres: np.ndarray, radii: np.ndarray) -> float:
     return float(np.max(cdist(centres, centres) + radii[:, None] + radii))
 
 
+def lacey_index(centres: np.ndarray, species: np.ndarray, size: int) -> float:
+    """Lacey's index of samples of each particle with its nearest ones, `size` particles in each."""
+    samples = species[np.argsort(cdist(centres, centres), axis=1)[:, :size]]
+    shares = np.stack([(samples == s).mean(axis=1) for s in range(species.max() + 1)], axis=1)
+    whole = np.bincount(species) / len(species)
+    variance = np.mean((shares - whole) ** 2, axis=0).sum()
+    segregated = whole @ (1 - whole)
+    random = segregated / size * (len(species) - size) / (len(species) - 1)
+    return float((segregated - variance) / (segregated - random))
+
+
+def gyration_tensor(centres: np.ndarray, radii: np.ndarray) -> np.ndarray:
+    """(3, 3) gyration tensor of solid spheres of equal density, from all pairs."""
+    share = radii**3 / np.sum(radii**3)
+    apart = centres[:, None] - centres
+    return np.einsum("i,j,ija,ijb->ab", share, share, apart, apart) / 2 + share @ radii**2 / 5 * np.eye(3)
+
+
+def sphere_covariance(distance: float, apart: float, first: float, second: float) -> float:
+    """Mean over directions of the volume that two spheres share once one is shifted by `distance`.
+
+    Midpoints of 200 000 equal steps in the cosine of the direction.
+    """
+    cosine = (np.arange(200_000) + 0.5) / 100_000 - 1
+    s = np.sqrt(np.maximum(apart**2 + distance**2 + 2 * apart * distance * cosine, 1e-24))
+    both, gap = first + second, first - second
+    lens = np.pi * (both - s) ** 2 * (s**2 + 2 * s * both - 3 * gap**2) / (12 * s)
+    lens = np.where(s <= abs(gap), 4 / 3 * np.pi * min(first, second) ** 3, np.where(s < both, lens, 0.0))
+    return float(lens.mean())
+
+
+def exposed_share(x: np.ndarray, y: np.ndarray, radii: np.ndarray, samples: int = 20_000) -> np.ndarray:
+    """(n,) share of each circle that no other disc covers, by trying angles; accurate to 1 / samples."""
+    angles = 2 * np.pi * (np.arange(samples) + 0.5) / samples
+    shares = []
+    for i, r in enumerate(radii):
+        px, py = x[i] + r * np.cos(angles), y[i] + r * np.sin(angles)
+        others = np.arange(len(radii)) != i
+        squares = (px[:, None] - x[others]) ** 2 + (py[:, None] - y[others]) ** 2
+        shares.append(np.mean((squares >= radii[others] ** 2).all(axis=1)))
+    return np.array(shares)
+
+
 def chord_lengths_at(centres: np.ndarray, radii: np.ndarray, points: np.ndarray) -> np.ndarray:
     """(p, n) path lengths along z at points (p, 2) x, y: between the surfaces, cut at every radical plane.
 

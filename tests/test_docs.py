@@ -6,6 +6,7 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,3 +43,18 @@ def test_links_between_pages_lead_somewhere():
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_every_descriptor_is_defined():
+    from stochgeom import AggregateParameters, describe_projection, descriptor_names, sample_aggregate
+
+    page = (ROOT / "docs" / "descriptors.md").read_text()
+    aggregate = sample_aggregate(AggregateParameters(n_particles=5), np.random.default_rng(0))
+    for name in (*descriptor_names(("S",)), *describe_projection(aggregate)):
+        stem = re.sub("_(TiO2|WO3)$", "_S", name)
+        assert f"`{stem}`" in page, f"docs/descriptors.md does not define {stem}"
+
+
+def test_pictures_of_the_pages_are_small():
+    for path in (ROOT / "docs" / "pictures").iterdir():
+        assert path.stat().st_size < 400 * 1024, path.name

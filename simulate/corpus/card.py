@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import json
-import platform
-import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from simulate.corpus import layout
+from simulate.corpus.provenance import provenance
 from simulate.laws import describe_law
-from simulate.recipe import SPLITS, ResponseSettings
+from simulate.recipe_settings import SPLITS, ResponseSettings
+from stochgeom.files import write_text
 
 if TYPE_CHECKING:
     from simulate.corpus.reader import Corpus
 
 
-def write_card(corpus: Corpus, started: datetime) -> None:
+def write_card(corpus: Corpus) -> None:
     """Write README.md, croissant.json and provenance.json beside a finished corpus."""
     folder = corpus.path.parent
-    (folder / "README.md").write_text(card(corpus), encoding="utf-8")
+    write_text(folder / "README.md", card(corpus))
     _write_json(folder / "croissant.json", croissant(corpus))
-    _write_json(folder / "provenance.json", provenance(corpus, started))
+    _write_json(folder / "provenance.json", provenance(corpus))
 
 
 def _write_json(path: Path, data: dict[str, Any]) -> None:
-    path.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
 
 
 def card(corpus: Corpus) -> str:
@@ -99,32 +98,45 @@ def validation_rows(corpus: Corpus) -> list[tuple[str, str]]:
 def fact_rows(corpus: Corpus) -> list[tuple[str, str]]:
     """Facts about a corpus, by name."""
     recipe = corpus.recipe
-    codes = corpus.split[:]
-    splits = ", ".join(f"{np.count_nonzero(codes == code)} {name}" for code, name in enumerate(SPLITS))
     ny, nx = recipe.field.shape
     return [
-        ("samples", f"{len(corpus)} ({splits})"),
+        ("samples", _samples(corpus)),
         ("images", f"{ny} x {nx} pixels (y, x), channels: {', '.join(corpus.channel_names)}"),
-        ("pixel size", _spread(corpus.pixel_size[:], "nm")),
-        ("particles", _spread(corpus.n_particles[:], "")),
-        (
-            "drawn again",
-            f"{100 * redrawn_share(corpus):.1f} % of the parameter draws were infeasible and replaced",
-        ),
-        ("cropped", f"{int(np.sum(corpus.array('truth/cropped')[:] == 1))} samples leave the field"),
+        *_sample_rows(corpus),
         ("seed", str(recipe.seed)),
         ("recipe hash", recipe.hash),
     ]
 
 
-def redrawn_share(corpus: Corpus) -> float:
-    """Share of all parameter draws that were infeasible, over the finished samples."""
-    draws = np.asarray(corpus.draws[:], float)[corpus.indices()]
-    return float(1 - len(draws) / draws.sum()) if len(draws) else 0.0
+def _samples(corpus: Corpus) -> str:
+    """How many there are, how many of them are finished, and in which splits these are."""
+    done = corpus.indices()
+    if len(done) == 0:
+        return f"none of {len(corpus)} finished yet"
+    codes = corpus.rows(corpus.split)[done]
+    splits = ", ".join(f"{np.count_nonzero(codes == code)} {name}" for code, name in enumerate(SPLITS))
+    count = f"{len(done)}" if len(done) == len(corpus) else f"{len(done)} of {len(corpus)} finished"
+    return f"{count} ({splits})"
+
+
+def _sample_rows(corpus: Corpus) -> list[tuple[str, str]]:
+    """Sums over the finished samples; nothing where there are none."""
+    done = corpus.indices()
+    if len(done) == 0:
+        return []
+    names = ("pixel_size", "n_particles", "draws", "truth/cropped")
+    pixels, counts, draws, cropped = (corpus.rows(corpus.array(name))[done] for name in names)
+    redrawn = 1 - len(draws) / draws.sum(dtype=float)
+    return [
+        ("pixel size", _spread(pixels, "nm")),
+        ("particles", _spread(counts, "")),
+        ("drawn again", f"{100 * redrawn:.1f} % of the parameter draws were infeasible and replaced"),
+        ("cropped", f"{np.count_nonzero(cropped == 1)} samples leave the field"),
+    ]
 
 
 def _spread(values: Any, unit: str) -> str:
-    low, middle, high = np.nanquantile(np.asarray(values, float), (0, 0.5, 1))
+    low, middle, high = np.quantile(np.asarray(values, float), (0, 0.5, 1))
     return f"{low:.4g} to {high:.4g}, median {middle:.4g} {unit}".rstrip()
 
 
@@ -132,20 +144,14 @@ def law_rows(corpus: Corpus) -> list[tuple[str, str]]:
     """Parameter and law, in words, for every parameter of the recipe's aggregates and field."""
     recipe = corpus.recipe
     laws = recipe.aggregate
-    names = (
-        "n_particles",
-        "fractal_dimension",
-        "fractal_prefactor",
-        "hetero_affinity",
-        "overlap",
-        "mean_cluster_size",
-    )
+    fractal = ("fractal_dimension", "fractal_prefactor") if laws.kernel == "tunable" else ()
+    names = ("n_particles", *fractal, "hetero_affinity", "overlap", "mean_cluster_size")
     rows = [(name, describe_law(getattr(laws, name))) for name in names]
     for species in laws.species:
         fraction = species.fraction
         rows.append(
             (
-                f"{species.name}: number fraction",
+                f"{species.name}: {laws.fractions} fraction",
                 fraction if isinstance(fraction, str) else describe_law(fraction),
             )
         )
@@ -160,11 +166,21 @@ def law_rows(corpus: Corpus) -> list[tuple[str, str]]:
             rows.append(
                 (f"{species.name}: phases", ", ".join(f"{k} {v:g}" for k, v in species.phases.items()))
             )
-    rows += [("kernel", laws.kernel), ("pose", laws.pose)]
+        shapes = {species.name: species.shape} | (species.shapes or {})
+        rows += [
+            (f"{name}: shape", ", ".join(f"{key} {value}" for key, value in table.items()))
+            for name, table in shapes.items()
+            if table is not None
+        ]
+    rows += [("kernel", f"{laws.kernel}, {laws.growth}"), ("pose", laws.pose)]
+    if laws.coordination is not None:
+        rows.append(("coordination", describe_law(laws.coordination)))
     for name in ("pixel_size_nm", "fit"):
         number = getattr(recipe.field, name)
         if number is not None:
             rows.append((f"field {name}", describe_law(number)))
+    rows.append(("points", recipe.sampling.points))
+    rows += [(f"correlation {one}, {other}", f"{r:g}") for one, other, r in recipe.sampling.correlations]
     return rows
 
 
@@ -250,18 +266,3 @@ _CONTEXT = {
     "source": "cr:source",
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
 }
-
-
-def provenance(corpus: Corpus, started: datetime) -> dict[str, Any]:
-    """Who made the corpus with what, and when; no path of any machine."""
-    return {
-        "recipe": corpus.recipe.name,
-        "recipe_hash": corpus.attributes["recipe_hash"],
-        "command": f"heterostem generate {corpus.recipe.name} --samples {len(corpus)}",
-        "python": sys.version.split()[0],
-        "versions": corpus.attributes["versions"],
-        "processor": corpus.attributes["processor"],
-        "system": platform.system(),
-        "started": started.isoformat(timespec="seconds"),
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-    }

@@ -18,6 +18,7 @@ import numpy as np
 import zarr
 from zarr.codecs import BytesCodec, Crc32cCodec, ZstdCodec
 
+from simulate.recipe_settings import SPLITS
 from stochgeom.errors import UserError
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 STORE = "corpus.zarr"
-TABLE = "response.npz"
-"""Copy of the response table, kept beside the store so that the corpus can be verified anywhere."""
+RUNS = "runs"
+"""Folder beside the store with a record of every run that made a part of it."""
 
 PARTICLE_COLUMNS = (
     "x_nm",
@@ -41,8 +42,15 @@ PARTICLE_COLUMNS = (
     "qz",
     "qw",
 )
-VALIDATION_COLUMNS = ("sample", "y", "x", "place")
+PROBE_COLUMNS = ("sample", "y", "x", "place", "intensity", "standard_error", "response")
+_RUN = re.compile(r"run-\d{8}T\d{6}Z-[0-9a-f]{32}\.json")
 NAN = float("nan")
+
+Task = tuple[str, int]
+"""What one writer makes at a time: `shard` and its number, or `validation` and that of a probed aggregate."""
+
+STATUS = {"validation": "validation/status", "shard": "status"}
+"""Array that says which tasks of a kind are finished; the kind of the longest tasks first."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +160,15 @@ def validation_arrays(recipe: Recipe) -> list[ArraySpec]:
     ]
 
 
+def arrays(recipe: Recipe, samples: int) -> list[ArraySpec]:
+    """Every array of a corpus."""
+    found = [*sample_arrays(recipe, samples), *validation_arrays(recipe)]
+    found.append(status_array(STATUS["shard"], shard_count(samples, recipe.samples_per_shard)))
+    if recipe.validation is not None:
+        found.append(status_array(STATUS["validation"], recipe.validation.aggregates))
+    return found
+
+
 def status_array(name: str, count: int) -> ArraySpec:
     """One entry and one chunk for each shard; written last."""
     return ArraySpec(name, (count,), "uint8", ("shard",), 1, 1, 0, "1", "1 once the shard is complete")
@@ -176,16 +193,16 @@ def attributes(recipe: Recipe, samples: int) -> dict[str, Any]:
         "particle_columns": list(PARTICLE_COLUMNS),
         "species_names": list(recipe.species_names),
         "phase_names": list(recipe.phase_names),
-        "splits": ["train", "calibration", "validation", "test"],
+        "splits": list(SPLITS),
         "units": {name: unit_of(name) for name in (*recipe.parameter_names, *recipe.descriptor_names)},
     }
 
 
 def unit_of(column: str) -> str:
-    """Unit of a parameter or descriptor column, told by its name: lengths carry `_nm`, the rest are
-    numbers.
+    """Unit of a parameter or descriptor column, told by its name: areas carry `_nm2`, lengths `_nm`, the rest
+    are numbers.
     """
-    return "nm" if "_nm" in column else "1"
+    return "nm²" if "_nm2" in column else "nm" if "_nm" in column else "1"
 
 
 def versions() -> dict[str, str]:
@@ -208,6 +225,19 @@ def processor() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
+
+
+def run_records(folder: Path) -> list[Path]:
+    """Records of the runs that filled the corpus in `folder`, in the order in which these began."""
+    return sorted(path for path in (folder / RUNS).glob("run-*.json") if _RUN.fullmatch(path.name))
+
+
+def descriptions(folder: Path) -> list[Path]:
+    """Files that describe the corpus in `folder`, whether they are there or not."""
+    return [
+        *(folder / name for name in ("README.md", "croissant.json", "provenance.json")),
+        *run_records(folder),
+    ]
 
 
 def store_path(out: str | Path) -> Path:

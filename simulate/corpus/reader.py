@@ -1,7 +1,8 @@
 """Reading corpora: NumPy arrays, no Dask, nothing executed from the files.
 
 A corpus that is still being made can be read; `indices` lists finished samples only. Damage (a truncated
-shard, a checksum that does not fit, a missing file) is a UserError that names the array and the shard.
+shard, a checksum that does not fit, a missing file) is a UserError that names the array and the shard; an
+entry of `status` that cannot be read is an unfinished shard.
 """
 
 from __future__ import annotations
@@ -12,57 +13,21 @@ from typing import Any
 
 import numpy as np
 import zarr
-from numpy.random import SeedSequence, default_rng
+from numpy.random import default_rng
 from numpy.typing import NDArray
 from zarr.storage import LocalStore
 
 from simulate.corpus import layout
+from simulate.corpus.arrays import CheckedArray
 from simulate.corpus.writer import read_attributes
-from simulate.realism import Realism, apply_realism
-from simulate.recipe import SPLITS, Recipe
+from simulate.realise import seed_of
+from simulate.realism import REALISM_STAGE, Realism, apply_realism
+from simulate.recipe import Recipe
+from simulate.recipe_settings import SPLITS
 from stochgeom.aggregate import HeteroAggregate
+from stochgeom.bodies.shapes import shape_arrays
 from stochgeom.errors import UserError
 from stochgeom.projection import Field
-
-REALISM_STAGE = 4
-
-
-class CheckedArray:
-    """A Zarr array that reports damage as one line. Indexing gives NumPy arrays; attributes are the Zarr
-    array's.
-    """
-
-    def __init__(self, array: zarr.Array, per_shard: int, where: Path) -> None:
-        self._array, self._per_shard, self._where = array, per_shard, where
-
-    def __getitem__(self, selection: Any) -> Any:
-        try:
-            return self._array[selection]
-        except (IndexError, TypeError):
-            raise
-        except Exception as error:
-            raise UserError(self._damage(selection, error)) from error
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):  # not yet there while an object is being copied
-            raise AttributeError(name)
-        return getattr(self._array, name)
-
-    def __len__(self) -> int:
-        return int(self._array.shape[0])
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        return np.asarray(self[...], dtype=dtype)
-
-    def _damage(self, selection: Any, error: Exception) -> str:
-        first = selection[0] if isinstance(selection, tuple) else selection
-        place = ""
-        if isinstance(first, int | np.integer):
-            place = f", sample {int(first)} (shard {int(first) // self._per_shard})"
-        elif isinstance(first, slice):
-            place = f", samples {first.start or 0} on (shard {(first.start or 0) // self._per_shard} on)"
-        text = " ".join(str(error).split()) or type(error).__name__
-        return f"{self._where}: array {self._array.basename}{place} is damaged: {text[:160]}"
 
 
 class Corpus:
@@ -95,7 +60,7 @@ class Corpus:
         except Exception as error:
             raise UserError(f"{self.path}: array {name} is missing or damaged: {error}") from error
         assert isinstance(found, zarr.Array)
-        return CheckedArray(found, self._per_shard, self.path)
+        return CheckedArray(found, self.path)
 
     @cached_property
     def images(self) -> CheckedArray:
@@ -163,7 +128,38 @@ class Corpus:
     @property
     def finished(self) -> NDArray[np.bool_]:
         """Which shards are complete (shard,)."""
-        return np.asarray(self.array("status")[:]) == 1
+        return self._done("shard")
+
+    def tasks(self, finished: bool) -> list[layout.Task]:
+        """What is finished, or what is not: reference probes first, then shards."""
+        kinds = [kind for kind in layout.STATUS if kind == "shard" or self.recipe.validation is not None]
+        return [(kind, int(k)) for kind in kinds for k in np.flatnonzero(self._done(kind) == finished)]
+
+    def _done(self, kind: str) -> NDArray[np.bool_]:
+        """Which tasks of a kind are finished (task,). An entry that cannot be read is one that is not."""
+        status = self.array(layout.STATUS[kind])
+        try:
+            return np.asarray(status[:]) == 1
+        except UserError:
+            return np.array([self._entry(status, k) == 1 for k in range(len(status))])
+
+    @staticmethod
+    def _entry(status: CheckedArray, place: int) -> int:
+        try:
+            return int(status[place])
+        except UserError:
+            return 0
+
+    def rows(self, array: CheckedArray) -> NDArray[Any]:
+        """All of a per-sample array (sample, ...); its fill value where a shard is not finished."""
+        done = self.finished
+        if done.all():
+            return np.asarray(array[:])
+        values = np.full(array.shape, array.fill_value, array.dtype)
+        for shard in np.flatnonzero(done):
+            owned = slice(shard * self._per_shard, (shard + 1) * self._per_shard)
+            values[owned] = array[owned]
+        return values
 
     def column(self, name: str) -> NDArray[np.float64]:
         """A parameter or descriptor of all samples (sample,); NaN for those not yet made."""
@@ -172,7 +168,7 @@ class Corpus:
             (self.descriptors, self.descriptor_names),
         ):
             if name in names:
-                return np.asarray(array[:, names.index(name)], np.float64)
+                return self.rows(array)[:, names.index(name)].astype(np.float64)
         from simulate.recipe_errors import suggestion
 
         hint = suggestion(name, (*self.parameter_names, *self.descriptor_names))
@@ -187,26 +183,30 @@ class Corpus:
             return np.flatnonzero(done)
         if split not in SPLITS:
             raise UserError(f"no split {split!r}; accepted: {', '.join(SPLITS)}")
-        return np.flatnonzero(done & (np.asarray(self.split[:]) == SPLITS.index(split)))
+        return np.flatnonzero(done & (self.rows(self.split) == SPLITS.index(split)))
 
     def field(self, index: int) -> Field:
         """Field of view of a sample, in the coordinates of its particles."""
         return Field(shape=self.images.shape[2:], pixel_size_nm=float(self.pixel_size[self._made(index)]))
 
     def aggregate(self, index: int) -> HeteroAggregate:
-        """Aggregate of a sample, rebuilt from the stored particles (float32)."""
+        """Aggregate of a sample, rebuilt from the stored particles (float32) and the recipe's shapes."""
         count = int(self.n_particles[self._made(index)])
         table = np.asarray(self.particles[index], np.float64)[:count]
-        quaternions = table[:, 7:11]
+        radii, phase, quaternions = table[:, 3], table[:, 6].astype(np.int64), table[:, 7:11]
+        shape, semi_axes, polytopes = shape_arrays(self.recipe.phase_shapes, phase, radii)
         return HeteroAggregate(
             centres=table[:, 0:3],
-            radii=table[:, 3],
+            radii=radii,
             species=table[:, 4].astype(np.int64),
             cluster=table[:, 5].astype(np.int64),
-            phase=table[:, 6].astype(np.int64),
+            phase=phase,
             orientations=quaternions / np.linalg.norm(quaternions, axis=1, keepdims=True),
             species_names=tuple(self.attributes["species_names"]),
             phase_names=tuple(self.attributes["phase_names"]),
+            shape=shape,
+            semi_axes=semi_axes,
+            polytopes=polytopes,
         )
 
     def clean(self, index: int) -> NDArray[np.float32]:
@@ -225,8 +225,7 @@ class Corpus:
         Draw 0 is the sample's own and never changes; draws 1, 2, ... are fresh conditions and noise for
         training.
         """
-        key = (int(index), REALISM_STAGE) if draw == 0 else (int(index), REALISM_STAGE, int(draw))
-        rng = default_rng(SeedSequence(self.recipe.seed, spawn_key=key))
+        rng = default_rng(seed_of(self.recipe, int(index), REALISM_STAGE, int(draw)))
         conditions = self.recipe.realism if realism is None else realism
         image = self.clean(index)
         return apply_realism(image, self._pixel_size(index), conditions, rng)
@@ -238,13 +237,15 @@ class Corpus:
         """
         if "validation" not in self._group:
             return None
-        done = np.asarray(self.array("validation/status")[:]) == 1
-        if not done.any():
+        done = np.flatnonzero(self._done("validation"))
+        if len(done) == 0:
             return None
-        names = ("sample", "y", "x", "place", "intensity", "standard_error", "response")
-        columns = {name: np.asarray(self.array(f"validation/{name}")[:]) for name in names}
-        rows = np.repeat(done, len(columns["sample"]) // len(done))
-        return {name: column[rows] for name, column in columns.items()}
+        arrays = {name: self.array(f"validation/{name}") for name in layout.PROBE_COLUMNS}
+        count = arrays["sample"].chunks[0]
+        return {
+            name: np.concatenate([array[k * count : (k + 1) * count] for k in done])
+            for name, array in arrays.items()
+        }
 
     def _pixel_size(self, index: int) -> float:
         if np.isnan(self._pixel_sizes[index]):
@@ -253,7 +254,7 @@ class Corpus:
 
     @cached_property
     def _pixel_sizes(self) -> NDArray[np.float64]:
-        return np.asarray(self.pixel_size[:])
+        return self.rows(self.pixel_size)
 
     def _made(self, index: int) -> int:
         """`index`, if that sample exists and is finished."""

@@ -9,9 +9,11 @@ import numpy as np
 from numpy.random import default_rng
 from numpy.typing import NDArray
 
-from simulate.corpus.layout import processor, shard_range, versions
+from simulate.corpus import layout
+from simulate.corpus.layout import Task, processor, shard_range, versions
 from simulate.corpus.reader import Corpus
 from simulate.realise import Sample, render
+from simulate.validation import probed_samples
 from stochgeom.errors import UserError
 
 OTHER_PROCESSOR_TOLERANCE = 1e-4
@@ -22,13 +24,18 @@ processor.
 
 @dataclass
 class Verification:
-    """What was checked and what was found; `problems` is empty when all is well."""
+    """What was checked and what was found; `problems` is empty when all is well.
+
+    `damaged` lists what is marked finished but is not as it was written: `generate` with `repair` makes that
+    again.
+    """
 
     samples: int = 0
     finished: int = 0
     recomputed: list[int] = field(default_factory=list)
     largest_difference: float = 0.0
     problems: list[str] = field(default_factory=list)
+    damaged: list[Task] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -42,36 +49,78 @@ def verify(corpus: Corpus, recompute: int = 3, seed: int | None = None) -> Verif
     Recomputed samples must agree bit by bit on the processor model that made the corpus with the same
     versions, and within 1e-4 elsewhere. `seed` picks the samples; None picks others every time.
     """
+    broken = check_arrays(corpus)
+    if broken:
+        return Verification(samples=len(corpus), problems=broken)
     found = Verification(samples=len(corpus), finished=len(corpus.indices()))
-    if found.finished < found.samples:
-        found.problems.append(f"{found.samples - found.finished} of {found.samples} samples are not made yet")
-    for shard in np.flatnonzero(corpus.finished):
-        try:
-            found.problems += check_shard(corpus, int(shard))
-        except UserError as error:
-            found.problems.append(str(error))
-    found.problems += check_probes(corpus)
+    found.problems += _missing(corpus)
+    for task in corpus.tasks(finished=True):
+        problems = check_task(corpus, task)
+        found.problems += problems
+        found.damaged += [task] if problems else []
     if recompute > 0 and found.ok and found.finished:
         _recompute(corpus, found, recompute, seed)
     return found
 
 
-def check_probes(corpus: Corpus) -> list[str]:
-    """What is wrong with the reference probes, as lines; none where the recipe asks for none."""
-    if corpus.recipe.validation is None:
-        return []
+def _missing(corpus: Corpus) -> list[str]:
+    """What is not made yet, as lines."""
+    lines = []
+    left = len(corpus) - len(corpus.indices())
+    if left:
+        lines.append(f"{left} of {len(corpus)} samples are not made yet")
+    probes = sum(kind == "validation" for kind, _ in corpus.tasks(finished=False))
+    if probes:
+        lines.append(f"the reference probes of {probes} aggregates are not made yet")
+    return lines
+
+
+def check_arrays(corpus: Corpus) -> list[str]:
+    """Arrays that the corpus lacks or that are not as its recipe says, as lines; they cannot be read."""
+    problems = []
+    for spec in layout.arrays(corpus.recipe, len(corpus)):
+        try:
+            array = corpus.array(spec.name)
+        except UserError as error:
+            problems.append(str(error))
+            continue
+        shape = spec.shape
+        if spec.name == "descriptors":  # an earlier version's corpus has fewer
+            shape = (len(corpus), len(corpus.descriptor_names))
+        if array.shape != shape or array.dtype != spec.dtype:
+            problems.append(f"{corpus.path}: array {spec.name} is not the one that its recipe asks for")
+    return problems
+
+
+def check_task(corpus: Corpus, task: Task) -> list[str]:
+    """What is wrong with a finished shard, or with the reference probes of an aggregate, as lines."""
+    kind, number = task
     try:
-        missing = int((corpus.array("validation/status")[:] != 1).sum())
-        if missing:
-            return [f"the reference probes of {missing} aggregates are not made yet"]
-        names = ("intensity", "response", "standard_error")
-        return [
-            f"validation/{name}: values that are not fractions of the beam"
-            for name in names
-            if not _fractions(corpus.array(f"validation/{name}")[:])
-        ]
+        return check_shard(corpus, number) if kind == "shard" else check_probes(corpus, number)
     except UserError as error:
         return [str(error)]
+
+
+def check_probes(corpus: Corpus, number: int) -> list[str]:
+    """What is wrong with the reference probes of the aggregate `number`, as lines."""
+    settings = corpus.recipe.validation
+    assert settings is not None
+    count = settings.places * settings.positions
+    rows = slice(number * count, (number + 1) * count)
+    columns = {name: np.asarray(corpus.array(f"validation/{name}")[rows]) for name in layout.PROBE_COLUMNS}
+    sample = probed_samples(corpus.recipe, len(corpus))[number]
+    checks = {
+        "sample: not the one that is probed": (columns["sample"] == sample).all(),
+        "place: not in order": (
+            columns["place"] == np.arange(rows.start, rows.stop) // settings.positions
+        ).all(),
+        "x, y: not finite": np.isfinite([columns["x"], columns["y"]]).all(),
+    } | {
+        f"{name}: values that are not fractions of the beam": _fractions(columns[name])
+        for name in ("intensity", "response", "standard_error")
+    }
+    where = f"reference probes of aggregate {number} (sample {sample})"
+    return [f"{where}: {problem}" for problem, good in checks.items() if not good]
 
 
 def _fractions(values: NDArray[np.float64]) -> bool:
@@ -100,7 +149,7 @@ def _check_truth(corpus: Corpus, rows: slice) -> list[str]:
     filled = np.isfinite(particles).all(axis=2)
     expected_splits = [corpus.recipe.split.of(i) for i in range(rows.start, rows.stop)]
     checks = {
-        "parameters: not finite": np.isfinite(parameters).all(),
+        "parameters: not finite": (np.isfinite(parameters) == _asked(corpus)).all(),
         "pixel_size: not positive": (pixels > 0).all(),
         "particles: filled slots differ from n_particles": (filled.sum(axis=1) == counts).all(),
         "particles: not in the first slots": all(
@@ -115,8 +164,16 @@ def _check_truth(corpus: Corpus, rows: slice) -> list[str]:
         ),
         "split: not the recipe's": (splits == expected_splits).all(),
         "draws: below 1": (np.asarray(corpus.draws[rows]) >= 1).all(),
+        "truth/cropped: neither 0 nor 1": (corpus.array("truth/cropped")[rows] <= 1).all(),
     }
     return [problem for problem, good in checks.items() if not good]
+
+
+def _asked(corpus: Corpus) -> NDArray[np.bool_]:
+    """Which columns of `parameters` the recipe's kernel asks for; the others are NaN."""
+    laws = corpus.recipe.aggregate
+    middle = laws.parameters(np.full(len(laws.slots), 0.5))
+    return np.isfinite(list(middle.columns().values()))
 
 
 def _contacts_agree(corpus: Corpus, descriptors: NDArray[np.float64]) -> bool:
@@ -160,10 +217,16 @@ def _pairs(corpus: Corpus, index: int, again: Sample) -> list[tuple[str, Any, An
     return [
         ("images", corpus.images[index], again.image),
         ("parameters", corpus.parameters[index], again.parameters),
-        ("descriptors", corpus.descriptors[index], again.descriptors),
+        ("descriptors", corpus.descriptors[index], _stored_descriptors(corpus, again)),
         ("particles", corpus.particles[index][:count], again.particles),
         ("pixel_size", corpus.pixel_size[index], again.pixel_size_nm),
     ]
+
+
+def _stored_descriptors(corpus: Corpus, again: Sample) -> NDArray[np.float64]:
+    """Those of the descriptors that the corpus holds; one made by an earlier version has fewer."""
+    found = dict(zip(corpus.recipe.descriptor_names, again.descriptors, strict=True))
+    return np.array([found[name] for name in corpus.descriptor_names])
 
 
 def _difference(stored: Any, again: Any) -> float:

@@ -7,7 +7,6 @@ sets the shard's status last. A shard without its status counts as not written, 
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import uuid
@@ -36,6 +35,8 @@ class CorpusWriter:
         self.group = zarr.open_group(LocalStore(layout.store_path(out)), mode="r+")
         self.recipe = recipe
         self.samples = int(self.group.attrs["samples"])  # type: ignore[arg-type]
+        # A store that an earlier version began keeps the columns it began with.
+        self._descriptors: list[str] = self.group.attrs["descriptor_names"]  # type: ignore[assignment]
         self._arrays = [spec.name for spec in layout.sample_arrays(recipe, self.samples)]
 
     def write_shard(self, shard: int, samples: Sequence[Sample]) -> None:
@@ -46,7 +47,7 @@ class CorpusWriter:
         columns = self._columns(samples)
         for name in self._arrays:
             _write_rows(_array(self.group, name), owned.start, owned.stop, columns[name])
-        _array(self.group, "status")[shard] = 1
+        self.mark(("shard", shard), finished=True)
 
     def write_validation(self, task: int, rows: dict[str, NDArray[Any]]) -> None:
         """Store the reference probes of one aggregate, then mark them finished."""
@@ -56,17 +57,23 @@ class CorpusWriter:
         for spec in layout.validation_arrays(self.recipe):
             column = rows[spec.name.removeprefix("validation/")]
             _write_rows(_array(self.group, spec.name), task * count, (task + 1) * count, column)
-        _array(self.group, "validation/status")[task] = 1
+        self.mark(("validation", task), finished=True)
+
+    def mark(self, task: layout.Task, finished: bool) -> None:
+        """Say that a task is finished, or take that back so that it is made again."""
+        kind, number = task
+        _array(self.group, layout.STATUS[kind])[number] = int(finished)
 
     def _columns(self, samples: Sequence[Sample]) -> dict[str, NDArray[Any]]:
-        slots = self.recipe.aggregate.largest_n
+        slots, names = self.recipe.aggregate.largest_n, self.recipe.descriptor_names
+        kept = [names.index(name) for name in self._descriptors]
         particles = np.full((len(samples), slots, len(layout.PARTICLE_COLUMNS)), np.nan, np.float32)
         for row, sample in zip(particles, samples, strict=True):
             row[: len(sample.particles)] = sample.particles
         return {
             "images": np.stack([sample.image for sample in samples]),
             "parameters": np.stack([sample.parameters for sample in samples]),
-            "descriptors": np.stack([sample.descriptors for sample in samples]),
+            "descriptors": np.stack([sample.descriptors[kept] for sample in samples]),
             "pixel_size": np.array([sample.pixel_size_nm for sample in samples]),
             "particles": particles,
             "n_particles": np.array([len(sample.particles) for sample in samples], np.int32),
@@ -98,8 +105,8 @@ def prepare_store(out: str | Path, recipe: Recipe, samples: int, overwrite: bool
         raise UserError(f"cannot write to {out}: {error.strerror or error}") from error
     else:
         if overwrite:
-            for name in ("README.md", "croissant.json", "provenance.json"):
-                (final.parent / name).unlink(missing_ok=True)  # they describe the corpus that goes
+            for path in layout.descriptions(final.parent):  # of the corpus that goes
+                path.unlink(missing_ok=True)
         _move_into_place(fresh, final, overwrite)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -110,12 +117,7 @@ def prepare_store(out: str | Path, recipe: Recipe, samples: int, overwrite: bool
 def _build(path: Path, recipe: Recipe, samples: int) -> None:
     """Create the group and all its arrays at `path`."""
     group = zarr.create_group(LocalStore(path), attributes=layout.attributes(recipe, samples), zarr_format=3)
-    specs = layout.sample_arrays(recipe, samples)
-    specs.append(layout.status_array("status", layout.shard_count(samples, recipe.samples_per_shard)))
-    if recipe.validation is not None:
-        specs += layout.validation_arrays(recipe)
-        specs.append(layout.status_array("validation/status", recipe.validation.aggregates))
-    for spec in specs:
+    for spec in layout.arrays(recipe, samples):
         spec.create(group)
 
 
@@ -123,12 +125,15 @@ def _move_into_place(fresh: Path, final: Path, overwrite: bool) -> None:
     old = None
     if overwrite and final.exists():
         old = final.with_name(f".{final.name}.{uuid.uuid4().hex}.old")
+        os.utime(final)  # its age as a leftover counts from now
         os.rename(final, old)
     try:
         os.rename(fresh, final)
     except OSError:
         # Another process of the same job array was first; its store serves as well.
         if not final.exists():
+            if old is not None:
+                os.rename(old, final)
             raise
     if old is not None:
         shutil.rmtree(old, ignore_errors=True)
@@ -176,15 +181,6 @@ def _check_replaceable(path: Path) -> None:
         raise UserError(
             f"{path} is not a corpus and will not be replaced; remove it yourself or choose another place"
         )
-
-
-def sweep(path: Path) -> None:
-    """Remove Zarr's temporary files that killed writers left in the store. Call it only when nobody
-    writes.
-    """
-    for partial in path.rglob("*.partial"):
-        with contextlib.suppress(OSError):
-            partial.unlink()
 
 
 def _write_rows(array: zarr.Array, start: int, stop: int, values: NDArray[Any]) -> None:

@@ -36,7 +36,7 @@ def reaches_nm(scene: Scene, microscope: Microscope, settings: MultisliceSetting
     """How far from a probe each particle is felt (n,): `margin_angstrom` and the cone at its far end."""
     aggregate = scene.aggregate
     from_focus = aggregate.centres[:, 2] - scene.centre_z_nm - microscope.focus_nm
-    cone = 1e-3 * microscope.convergence_mrad * (abs(from_focus) + aggregate.radii)
+    cone = 1e-3 * microscope.convergence_mrad * (abs(from_focus) + aggregate.circumradii)
     return 0.1 * settings.margin_angstrom + cone
 
 
@@ -67,7 +67,7 @@ def cells(
     A cell reaches beyond its points as far as the particles ask that are felt there.
     """
     reach = reaches_nm(scene, microscope, settings)
-    middle, radii = scene.aggregate.centres[:, :2], scene.aggregate.radii
+    middle, radii = scene.aggregate.centres[:, :2], scene.aggregate.circumradii
     for group in np.unique(groups):
         places = np.flatnonzero(groups == group)
         inside = points[places]

@@ -1,7 +1,10 @@
-"""Detectors at abTEM's border: what serves the channels, and the tail beyond the grid."""
+"""Detectors at abTEM's border: what a grid carries, what serves the channels, and the tail beyond."""
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,10 +18,17 @@ if TYPE_CHECKING:
     from simulate.recipe import MultisliceSettings
     from simulate.scene import Scene
 
+Composition = Mapping[str, float]
+"""Atoms of each element, in any unit."""
+
 LARGEST_TAIL = 1.1
 """At most a tenth of the signal may come from the independent-atom tail."""
-_RING_MRAD = 1.0
-_SOFT_EDGE = 0.98  # abTEM's band limit falls off over its last hundredths
+RING_MRAD = 1.0
+SOFT_EDGE = 0.97
+"""Share of the band limit that passes undamped. abTEM's aperture falls off over the last 3 % of it
+(`antialias.taper` is 0.01 of the sampling frequency, the limit a third), and acts anew in each slice.
+"""
+_PROBE_MARGIN = 1.2
 
 
 class Detection:
@@ -29,11 +39,11 @@ class Detection:
 
     def __init__(self, settings: MultisliceSettings, microscope: Microscope, scene: Scene) -> None:
         self.microscope = microscope
-        self.grid_mrad = grid_angle_mrad(settings.sampling_angstrom, microscope.wavelength_angstrom)
-        composition = scene_composition(scene)
+        grid = grid_angle_mrad(settings.sampling_angstrom, microscope.wavelength_angstrom)
+        self.carried_mrad = SOFT_EDGE * grid * (1 + 1e-9)
         tails = settings.tail == "independent-atom"
-        for detector in microscope.detectors:
-            self._check(settings.sampling_angstrom, detector, composition, tails)
+        composition = scene_composition(scene)
+        self._check(settings.sampling_angstrom, scene, tails)
         self.tails = np.array([self._tail(d, composition, tails) for d in microscope.detectors])
         self.vacuum = np.array([vacuum_signal(d, microscope.convergence_mrad) for d in microscope.detectors])
 
@@ -43,25 +53,29 @@ class Detection:
         return tail_factor(composition, detector, self.microscope.energy_ev, self._outer(detector))
 
     def _outer(self, detector: Detector) -> float:
-        """Largest angle that is detected on the grid: the detector's own if the grid holds it."""
-        outer = detector.range_mrad[1]
-        whole = np.floor(_SOFT_EDGE * self.grid_mrad / _RING_MRAD) * _RING_MRAD
-        if detector.sensitivity is not None:
-            return float(min(np.ceil(outer / _RING_MRAD) * _RING_MRAD, whole))
-        return outer if outer <= self.grid_mrad else float(whole)
+        """Largest angle that is detected on the grid: the detector's own if the grid carries it."""
+        edge = outer_edge_mrad(detector)
+        return edge if edge <= self.carried_mrad else whole_rings_mrad(self.carried_mrad)
 
-    def _check(self, sampling: float, detector: Detector, composition: dict[str, float], tails: bool) -> None:
-        needed = max(
-            needed_angle_mrad(detector, composition, self.microscope.energy_ev, tails),
-            1.2 * self.microscope.convergence_mrad,
-        )
-        if self.grid_mrad < needed * (1 - 1e-9):
-            largest = 1e3 * self.microscope.wavelength_angstrom / (3 * needed)
-            raise UserError(
-                f"engine.sampling_angstrom = {sampling:g} holds scattering up to {self.grid_mrad:.4g} mrad, "
-                f"detector {detector.name!r} needs {needed:.4g} mrad: "
-                f"at most {np.floor(1e4 * largest) / 1e4:g} Å is accepted"
-            )
+    def _check(self, sampling: float, scene: Scene, tails: bool) -> None:
+        """Every material of the scene counts, so that what holds for one aggregate holds for all."""
+        compositions = [material.element_densities_per_nm3 for material in scene.materials]
+        for who, needed in self._needs(compositions, tails):
+            if self.carried_mrad < needed:
+                largest = 1e3 * self.microscope.wavelength_angstrom * SOFT_EDGE / (3 * needed)
+                raise UserError(
+                    f"engine.sampling_angstrom = {sampling:g} carries scattering up to "
+                    f"{self.carried_mrad:.4g} mrad, {who} needs {needed:.4g} mrad: "
+                    f"at most {math.floor(1e4 * largest) / 1e4:g} Å is accepted"
+                )
+
+    def _needs(self, compositions: Sequence[Composition], tails: bool) -> Iterator[tuple[str, float]]:
+        """What the detectors and the probe ask of the grid, in mrad."""
+        scope = self.microscope
+        for detector in scope.detectors:
+            angle = needed_angle_mrad(detector, compositions, scope.energy_ev, tails)
+            yield f"detector {detector.name!r}", angle
+        yield "the probe", _PROBE_MARGIN * scope.convergence_mrad
 
     def detectors(self) -> list[Any]:
         """abTEM detectors, one per channel: an annulus, or rings to be weighted by the sensitivity curve."""
@@ -69,7 +83,7 @@ class Detection:
         return [
             abtem.AnnularDetector(inner=d.range_mrad[0], outer=self._outer(d))
             if d.sensitivity is None
-            else abtem.FlexibleAnnularDetector(step_size=_RING_MRAD, inner=0.0, outer=self._outer(d))
+            else abtem.FlexibleAnnularDetector(step_size=RING_MRAD, inner=0.0, outer=self._outer(d))
             for d in self.microscope.detectors
         ]
 
@@ -81,30 +95,45 @@ class Detection:
             if detector.sensitivity is None:
                 columns.append(array.reshape(-1))
                 continue
-            rings = array.reshape(-1, round(self._outer(detector) / _RING_MRAD))
-            edges = np.arange(rings.shape[1] + 1) * _RING_MRAD
+            rings = array.reshape(-1, round(self._outer(detector) / RING_MRAD))
+            edges = np.arange(rings.shape[1] + 1) * RING_MRAD
             columns.append(rings @ detector.bin_weights(edges))
         return np.stack(columns, axis=1) * self.tails
 
 
 def grid_angle_mrad(sampling_angstrom: float, wavelength_angstrom: float) -> float:
-    """Largest angle on abTEM's grid, two thirds of the Nyquist frequency: lambda / (3 sampling)."""
+    """abTEM's band limit, two thirds of the Nyquist frequency: lambda / (3 sampling)."""
     return 1e3 * wavelength_angstrom / (3 * sampling_angstrom)
 
 
+def whole_rings_mrad(angle_mrad: float) -> float:
+    """The largest angle within `angle_mrad` at which a ring ends."""
+    return float(math.floor(angle_mrad / RING_MRAD) * RING_MRAD)
+
+
+def outer_edge_mrad(detector: Detector) -> float:
+    """Where a detector ends on the grid: at its own outer angle, or with the ring that holds it."""
+    outer = detector.range_mrad[1]
+    return outer if detector.sensitivity is None else float(math.ceil(outer / RING_MRAD) * RING_MRAD)
+
+
 def needed_angle_mrad(
-    detector: Detector, composition: dict[str, float], energy_ev: float, tails: bool
+    detector: Detector, compositions: Sequence[Composition], energy_ev: float, tails: bool
 ) -> float:
-    """Angle that a grid must hold: the detector's outer one, or less by a tail of at most a tenth."""
-    inner, outer = detector.range_mrad
+    """Angle that a grid must carry: the detector's outer edge, or the first ring end beyond which at most a
+    tenth of the signal of each composition lies.
+    """
+    edge = outer_edge_mrad(detector)
     if not tails:
-        return outer
-    low, high = inner, outer
-    while high - low > 0.1:
-        middle = (low + high) / 2
-        enough = middle > inner and tail_factor(composition, detector, energy_ev, middle) <= LARGEST_TAIL
-        low, high = (low, middle) if enough else (middle, high)
-    return min(high / _SOFT_EDGE, outer)
+        return edge
+    rings = range(math.floor(detector.range_mrad[0] / RING_MRAD) + 1, math.ceil(edge / RING_MRAD))
+
+    def enough(ring: int) -> bool:
+        angle = ring * RING_MRAD
+        return all(tail_factor(c, detector, energy_ev, angle) <= LARGEST_TAIL for c in compositions)
+
+    first = bisect_left(rings, True, key=enough)
+    return rings[first] * RING_MRAD if first < len(rings) else edge
 
 
 def vacuum_signal(detector: Detector, convergence_mrad: float) -> float:

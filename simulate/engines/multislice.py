@@ -11,7 +11,7 @@ Reproducible bit by bit on one type of processor: FFT plans are estimated, one t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from simulate.microscope import Microscope
     from simulate.recipe import MultisliceSettings
     from simulate.scene import Scene
+
+Measure = Callable[[NDArray[np.float64], list[Any]], Any]
+"""abTEM's measurements for scan points (p, 2) in Å and detectors."""
 
 _BATCH_BYTES = 64e6  # of waves that go through the slices together
 _POTENTIAL_BYTES = 1.2e9  # a potential larger than this is made slice by slice, for each batch anew
@@ -130,8 +133,10 @@ class MultisliceEngine:
         # The crossover lies `defocus` below the plane where abTEM's probe is formed, the cell's first slice.
         defocus = 10 * microscope.focus_nm - top
         batch = max(1, int(_BATCH_BYTES // (8 * gpts**2)))
+        prism = self.settings.method == "prism"
+        measure = (self._by_prism if prism else self._by_probes)(potential, microscope, defocus)
         parts = [
-            detection.values(self._waves(potential, microscope, defocus, scan[k : k + batch], detection))
+            detection.values(_listed(measure(scan[k : k + batch], detection.detectors())))
             for k in range(0, len(scan), batch)
         ]
         return np.concatenate(parts)
@@ -153,35 +158,45 @@ class MultisliceEngine:
         small = 4 * gpts**2 * len(slices) <= _POTENTIAL_BYTES
         return potential.build(lazy=False) if small else potential
 
-    def _waves(
-        self,
-        potential: Any,
-        microscope: Microscope,
-        defocus: float,
-        scan: NDArray[np.float64],
-        detection: Detection,
-    ) -> list[Any]:
-        """abTEM's measurements for scan points (p, 2) in Å, one per channel."""
+    def _by_probes(self, potential: Any, microscope: Microscope, defocus: float) -> Measure:
+        """abTEM's measurements of probes that are sent through the potential one by one."""
         import abtem
 
-        aberrations: dict[str, Any] = {**microscope.aberrations, "defocus": defocus}
-        energy, cutoff = microscope.energy_ev, microscope.convergence_mrad
-        positions, detectors = abtem.CustomScan(scan), detection.detectors()
-        if self.settings.method == "prism":
-            matrix = abtem.SMatrix(
-                potential=potential,
-                energy=energy,
-                semiangle_cutoff=cutoff,
-                interpolation=self.settings.prism_interpolation,
-                downsample=False,
-            )
-            ctf = abtem.CTF(energy=energy, semiangle_cutoff=cutoff, **aberrations)
-            measured = matrix.scan(scan=positions, detectors=detectors, ctf=ctf, lazy=False)
-        else:
-            probe = abtem.Probe(energy=energy, semiangle_cutoff=cutoff, **aberrations)
+        def measure(scan: NDArray[np.float64], detectors: list[Any]) -> Any:
+            probe = abtem.Probe(**_beam(microscope, defocus))
             probe.grid.match(potential)
-            measured = probe.multislice(potential, scan=positions, detectors=detectors, lazy=False)
-        return list(measured) if isinstance(measured, list | tuple) else [measured]
+            return probe.multislice(potential, scan=abtem.CustomScan(scan), detectors=detectors, lazy=False)
+
+        return measure
+
+    def _by_prism(self, potential: Any, microscope: Microscope, defocus: float) -> Measure:
+        """The same by a scattering matrix, which is built here, once for all batches of probes."""
+        import abtem
+
+        matrix = abtem.SMatrix(
+            potential=potential,
+            energy=microscope.energy_ev,
+            semiangle_cutoff=microscope.convergence_mrad,
+            interpolation=self.settings.prism_interpolation,
+            downsample=False,
+        ).build(lazy=False)
+
+        def measure(scan: NDArray[np.float64], detectors: list[Any]) -> Any:
+            ctf = abtem.CTF(**_beam(microscope, defocus))
+            return matrix.reduce(scan=abtem.CustomScan(scan), ctf=ctf, detectors=detectors)
+
+        return measure
+
+
+def _beam(microscope: Microscope, defocus: float) -> dict[str, Any]:
+    """abTEM's arguments for the beam; `defocus` in Å from where it is formed."""
+    energy, cutoff = microscope.energy_ev, microscope.convergence_mrad
+    return {**microscope.aberrations, "defocus": defocus, "energy": energy, "semiangle_cutoff": cutoff}
+
+
+def _listed(measured: Any) -> list[Any]:
+    """abTEM's measurements, one per channel; it hands back a single one bare."""
+    return list(measured) if isinstance(measured, list | tuple) else [measured]
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import numpy as np
 from simulate.microscope import Detector, Microscope
 from simulate.resources import find
 from stochgeom.errors import UserError
+from stochgeom.files import write_bytes
 
 SCHEMA_VERSION = 1
 
@@ -57,10 +59,6 @@ class ResponseTable:
         """Intensity (T, c) of the calibrated beam direction nearest to `direction_crystal` (3,)."""
         response = self.phase(phase)
         return response.intensity[response.nearest(direction_crystal)]
-
-    def mean_curve(self, phase: str) -> np.ndarray:
-        """Intensity (T, c), the mean over all calibrated directions."""
-        return self.phase(phase).intensity.mean(axis=0)
 
     def intensity(self, curve: np.ndarray, thickness_nm: np.ndarray) -> np.ndarray:
         """Intensity of a curve (T, c) at any thicknesses: shape of `thickness_nm` + (c,), float64.
@@ -119,10 +117,10 @@ class ResponseTable:
         header = {**self.metadata, "schema_version": SCHEMA_VERSION, "phases": list(self.phases)}
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part.npz")
         arrays["metadata"] = np.array(json.dumps(header))
-        np.savez_compressed(part, **arrays)  # type: ignore[arg-type]
-        part.replace(path)
+        content = io.BytesIO()
+        np.savez_compressed(content, **arrays)  # type: ignore[arg-type]
+        write_bytes(path, content.getvalue())
         return path
 
     @classmethod

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from learn.data import Samples, ahead, recorded, with_gain
+from learn.symmetries import turned
 from learn.targets import Target, TargetSet, column_values
 from simulate.realism import Realism
 from stochgeom.errors import UserError
@@ -84,14 +85,8 @@ def test_all_symmetries_occur_and_maps_turn_with_images(particle_corpus):
                 near = min(straight, key=lambda key: abs(key - total))
                 original = straight[near]
                 for symmetry in range(8):
-                    step_y, step_x = (-1 if symmetry & 2 else 1), (-1 if symmetry & 1 else 1)
-
-                    def turn(a, symmetry=symmetry, step_y=step_y, step_x=step_x):
-                        a = a[:, ::step_y, ::step_x]
-                        return a.transpose(0, 2, 1) if symmetry & 4 else a
-
-                    if np.allclose(turn(original.images[0]), image, atol=1e-3):
-                        assert np.allclose(turn(original.maps[0]), maps, atol=1e-6)
+                    if np.allclose(turned(original.images[0], symmetry), image, atol=1e-3):
+                        assert np.allclose(turned(original.maps[0], symmetry), maps, atol=1e-6)
                         seen.add(symmetry)
                         break
                 else:

@@ -8,8 +8,9 @@ torch = pytest.importorskip("torch")
 
 from learn.config import EstimatorConfig  # noqa: E402
 from learn.estimator import Estimator  # noqa: E402
+from learn.intervals import NORMAL_90  # noqa: E402
 from learn.targets import Target, TargetSet  # noqa: E402
-from learn.unlike import Familiarity  # noqa: E402
+from learn.unlike import Cloud, Familiarity, pixel_statistics  # noqa: E402
 from stochgeom.errors import UserError  # noqa: E402
 
 NAMES = ("count", "number_fraction_A", "mixing_index")
@@ -27,7 +28,8 @@ def whole():
     estimator, rng = untrained(), np.random.default_rng(1)
     features = rng.random((500, 256)) @ rng.standard_normal((256, 256))
     estimator.factors = np.array([1.5, np.inf, 2.0])
-    estimator.familiarity = Familiarity.fit(features[:400], features[400:])
+    pixels = pixel_statistics(rng.random((500, 1, 32, 32)))
+    estimator.familiarity = Familiarity.fit((features[:400], pixels[:400]), (features[400:], pixels[400:]))
     return estimator
 
 
@@ -40,7 +42,7 @@ def test_a_loaded_estimator_predicts_the_same_numbers(whole, images, tmp_path):
     whole.save(tmp_path)
     loaded = Estimator.load(tmp_path)
     one, other = whole.predict(images, 0.5), loaded.predict(images, 0.5)
-    for name in ("value", "sd", "lower", "upper", "unlike", "distance", "z", "z_sd"):
+    for name in ("value", "sd", "lower", "upper", "unlike", "strangeness", "z", "z_sd"):
         assert np.array_equal(getattr(one, name), getattr(other, name)), name
     assert loaded.about == whole.about
     assert loaded.config == whole.config
@@ -61,16 +63,19 @@ def test_intervals_are_the_scaled_sd_around_the_value(whole, images):
     found = whole.predict(images, 0.5)
     z = whole.targets.encode(found.upper).astype(float)
     inside = found.upper[:, 0] < 1e6
-    assert np.allclose(z[inside, 0], (found.z + found.z_sd)[inside, 0], atol=1e-4)
+    assert np.allclose(z[inside, 0], (found.z + NORMAL_90 * found.z_sd)[inside, 0], atol=1e-4)
+    raw = whole.standardised(images, np.log(np.full(3, 0.5, np.float32)))[1]
+    assert np.allclose(found.z_sd, raw * [1.0, 2.0, 3.0] / NORMAL_90)
     assert np.all(found.lower <= found.value)
     assert np.all(found.value <= found.upper)
 
 
 def test_symmetric_predictions_do_not_depend_on_the_pose(whole, images):
-    straight = whole.predict(images, 0.5, symmetries=True)
-    turned = whole.predict(np.rot90(images, axes=(2, 3)).copy(), 0.5, symmetries=True)
-    assert np.allclose(straight.z, turned.z, atol=1e-5)
-    assert not np.allclose(whole.predict(images, 0.5).z, straight.z, atol=1e-5)
+    estimator = untrained(symmetries=range(8))
+    straight = estimator.predict(images, 0.5)
+    other = estimator.predict(np.rot90(images, axes=(2, 3)).copy(), 0.5)
+    assert np.allclose(straight.z, other.z, atol=1e-5)
+    assert not np.allclose(estimator.predict(images, 0.5, symmetries=False).z, straight.z, atol=1e-5)
 
 
 def test_batches_do_not_change_predictions(whole, images):
@@ -108,7 +113,7 @@ def test_no_model_another_version_and_other_json_are_named(whole, tmp_path):
     path = tmp_path / "model.json"
     description = json.loads(path.read_text())
     path.write_text(json.dumps({**description, "format_version": 99}))
-    with pytest.raises(UserError, match="format version 99; this version of heterostem reads 1"):
+    with pytest.raises(UserError, match="format version 99; this version of heterostem reads 2"):
         Estimator.load(tmp_path)
     path.write_text('{"a": 1}')
     with pytest.raises(UserError, match="does not describe"):
@@ -124,7 +129,6 @@ def test_no_model_another_version_and_other_json_are_named(whole, tmp_path):
         {"config": {"network": "small", "layers": 3}},
         {"targets": [{"name": "count"}]},
         {"interval_factors": ["wide"]},
-        {"unlike_threshold": "far"},
         {"about": 3},
     ],
 )
@@ -190,11 +194,36 @@ def test_a_crash_while_writing_leaves_no_model_that_looks_whole(whole, tmp_path,
 def test_familiar_share_and_strangers():
     rng = np.random.default_rng(3)
     mixing = rng.standard_normal((20, 20))
-    features = rng.standard_normal((6000, 20)) @ mixing
-    familiarity = Familiarity.fit(features[:2000], features[2000:4000])
-    far = (familiarity.distance(features[4000:]) > familiarity.threshold).mean()
-    # 1 in 200 of 2 000, set by another 2 000: standard error 0.22 %
-    assert abs(far - 0.005) < 4 * 0.0022
-    assert np.all(familiarity.distance(features[:50] + 8 * mixing[0]) > familiarity.threshold)
+    features = rng.standard_normal((9000, 20)) @ mixing
+    cloud = Cloud.fit(features[:2000], features[2000:5000])
+    far = (cloud.distance(features[5000:]) > cloud.limit).mean()
+    # 1 in 400 of 4 000, set by another 3 000: standard error 0.12 %
+    assert abs(far - 0.0025) < 4 * 0.0012
+    assert np.all(cloud.distance(features[:50] + 8 * mixing[0]) > cloud.limit)
     # Shrinking the covariance makes familiar distances a little smaller than one.
-    assert 0.9 < np.sqrt(np.mean(familiarity.distance(features[:2000]) ** 2)) < 1.0
+    assert 0.9 < np.sqrt(np.mean(cloud.distance(features[:2000]) ** 2)) < 1.0
+
+
+def test_pixel_statistics_ignore_gain_and_offset_and_know_simple_images():
+    rng = np.random.default_rng(4)
+    images = rng.random((5, 2, 40, 30))
+    one = pixel_statistics(images)
+    assert one.shape == (5, 8)
+    assert np.allclose(one, pixel_statistics(7 * images - 2), rtol=1e-9, atol=1e-12)
+    # White noise: half of the pixels above the mean, no correlation (standard error 1 / sqrt(2 * 1200)).
+    assert np.all(np.abs(one[:, 1] - 0.5) < 0.06)
+    assert np.all(np.abs(one[:, 2:4]) < 0.1)
+    assert np.array_equal(pixel_statistics(np.zeros((1, 1, 16, 16))), [[np.log(1e-2), 0, 0, 0]])
+    step = np.zeros((1, 1, 16, 16))
+    step[..., 8:, :] = 1.0  # second differences of +-1 in two of 14 rows
+    assert pixel_statistics(step)[0, :2] == pytest.approx([np.log(1 / (2 / 14 / 2)), 0.5])
+
+
+def test_either_look_flags_an_image():
+    rng = np.random.default_rng(5)
+    points = [(rng.standard_normal((n, 6)), rng.standard_normal((n, 4))) for n in (500, 500, 3)]
+    familiarity = Familiarity.fit(points[0], points[1])
+    features, pixels = points[2][0] * 0.1, points[2][1] * 0.1
+    moves = np.array([[0], [50], [0]]), np.array([[0], [0], [50]])
+    far = familiarity.strangeness(features + moves[0], pixels + moves[1])
+    assert list(far > 1) == [False, True, True]

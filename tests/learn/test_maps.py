@@ -54,3 +54,12 @@ def test_maps_turn_with_the_aggregate():
 def test_what_lies_outside_counts_to_the_border():
     maps = density_maps(table([[500, -500, 0, 2, 0]]), 1.0, (32, 32), 1)
     assert maps[0, 0, -1] == 1
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (36, 36), (37, 45)])
+def test_the_grid_is_centred_on_the_image(shape):
+    """Mirrored particles give mirrored maps, whatever the sides; training mirrors both."""
+    rng = np.random.default_rng(0)
+    particles = np.column_stack([rng.uniform(-14, 14, (9, 3)), rng.uniform(1, 4, 9), rng.integers(0, 2, 9)])
+    a, b = (density_maps(particles * [s, 1, 1, 1, 1], 1.0, shape, 2) for s in (1, -1))
+    assert np.allclose(b, a[:, :, ::-1], atol=1e-6)

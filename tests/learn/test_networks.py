@@ -115,3 +115,16 @@ def test_map_loss_is_least_where_maps_agree():
 
     assert loss(truth) == pytest.approx(0, abs=1e-3)
     assert loss(truth) < min(loss(truth * 1.1 + 0.02), loss(truth * 0.9), loss(truth.flip(3)))
+
+
+@pytest.mark.parametrize("side", [32, 36, 44])
+def test_padding_keeps_mirror_symmetry(side):
+    """What is padded stands on both sides alike: mirroring the weights and the image mirrors the maps."""
+    network = build_network(EstimatorConfig(shape=(side, side), outputs=2, maps=3)).eval()
+    seen = []
+    network.trunk.stem.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    image = torch.rand(1, 1, side, side)
+    with torch.inference_mode():
+        for view in (image, image.flip(3)):
+            network(view, torch.zeros(1))
+    assert torch.equal(seen[0].flip(3), seen[1])

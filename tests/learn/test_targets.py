@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from learn.targets import Target, TargetSet, column_values, default_targets
+from stochgeom.descriptors import descriptor_names
 from stochgeom.errors import UserError
 
 NAMES = ("count", "number_fraction_A", "radius_geometric_sd_A", "mixing_index")
@@ -101,3 +102,16 @@ def test_default_targets_leave_out_what_repeats_or_does_not_vary(particle_corpus
         "mixing_index": np.ones(40),
     }
     assert [target.name for target in default_targets(corpus)] == ["count", "mean_cluster_size_light"]
+
+
+def test_default_targets_do_not_grow_with_the_descriptors(particle_corpus):
+    """Columns that later versions add are targets only where they are named."""
+    corpus = particle_corpus(40)
+    usual = default_targets(corpus)
+    added = [name for name in descriptor_names(("light", "heavy")) if name not in corpus.descriptor_names]
+    added = added[added.index("largest_overlap") :]
+    corpus.descriptor_names = (*corpus.descriptor_names, *added)
+    corpus._columns |= {name: np.linspace(1, 2, 40) for name in added}
+    assert default_targets(corpus) == usual
+    assert Target.of("hetero_contact_area_nm2").unit == "nm²"
+    assert Target.of("largest_same_species_cluster_light").transform == "log"

@@ -19,7 +19,8 @@ from learn.through_model import (
 from learn.through_model import _normal_points as normal_points
 from stochgeom.aggregation import sample_aggregate
 from stochgeom.descriptors import describe
-from stochgeom.parameters import AggregateParameters, ConstantRadii, LognormalRadii, NormalRadii, Species
+from stochgeom.parameters import AggregateParameters, Species
+from stochgeom.radius_laws import ConstantRadii, LognormalRadii, NormalRadii
 
 NAMES = (
     "count",

@@ -10,14 +10,19 @@ from numpy.random import SeedSequence
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
-from simulate.atoms import CLOSEST_ANGSTROM, SceneAtoms, crystal_block, scene_atoms
+from simulate.atoms import CLOSEST_ANGSTROM, crystal_block, scene_atoms
 from simulate.material import Material
-from simulate.scene import Scene
+from simulate.scene import Scene, occupied
 from stochgeom.aggregate import HeteroAggregate
+from stochgeom.bodies import EllipsoidShape, WulffShape
+from stochgeom.bodies.shapes import shape_arrays
 from stochgeom.errors import UserError
 from stochgeom.projection import Field
 
 PHASES = ("anatase", "gamma-WO3")
+ANATASE = WulffShape(
+    cell_angstrom=(3.7842, 3.7842, 9.5146), laue_class="4/mmm", surface_energies={"101": 0.44, "001": 0.90}
+)
 
 
 def make_scene(centres, radii, phase=None, orientations=None, seed=1) -> Scene:
@@ -41,6 +46,13 @@ def make_scene(centres, radii, phase=None, orientations=None, seed=1) -> Scene:
     materials = tuple(Material.named(name) for name in PHASES)
     crystals, displacements = (SeedSequence(seed, spawn_key=(0, stage)) for stage in (2, 3))
     return Scene(aggregate, materials, Field((8, 8), 0.3), crystals, displacements)
+
+
+def with_shape(scene: Scene, shape) -> Scene:
+    """The scene with all its particles of one shape."""
+    aggregate = scene.aggregate
+    kinds, semi_axes, polytopes = shape_arrays([shape] * 2, aggregate.phase, aggregate.radii)
+    return replace(scene, aggregate=replace(aggregate, shape=kinds, semi_axes=semi_axes, polytopes=polytopes))
 
 
 def test_a_block_of_crystal_has_its_density_and_its_shortest_bonds():
@@ -130,6 +142,44 @@ def test_what_cannot_be_made_of_atoms_is_refused():
     scene = make_scene([[0, 0, 0]], [1.5])
     with pytest.raises(UserError, match="no material for phase 'anatase'"):
         scene_atoms(replace(scene, materials=()))
-    cube = replace(scene.aggregate, shape=np.array(["cube"]))
-    with pytest.raises(UserError, match="spheres only"):
-        SceneAtoms(replace(scene, aggregate=cube))
+
+
+@pytest.mark.parametrize("shape", [ANATASE, EllipsoidShape(axis_ratios=(1, 1.2, 2))])
+def test_a_body_holds_density_times_volume_and_nothing_outside(shape):
+    scene = with_shape(make_scene([[5, -3, 2]], [3.0]), shape)
+    atoms = scene_atoms(scene)
+    assert len(atoms) == pytest.approx(88.07 * 4 / 3 * np.pi * 27, rel=0.015)
+    back = Rotation.from_quat(scene.aggregate.orientations[0]).inv()
+    local = back.apply(atoms.positions - [50, -30, 20]) / 30
+    if shape is ANATASE:
+        reach = (local @ shape.polytope.normals.T / shape.polytope.distances).max(axis=1)
+    else:
+        reach = np.linalg.norm(local / shape.unit_axes, axis=1)
+    assert reach.max() <= 1 + 1e-9
+    assert reach.max() > 0.97
+
+
+def test_facets_are_planes_of_the_crystal():
+    """The outermost titanium layers of a bipyramid lie parallel to its {101} facets."""
+    scene = with_shape(make_scene([[0, 0, 0]], [3.0]), ANATASE)
+    atoms = scene_atoms(scene)
+    titanium = atoms.positions[atoms.symbols == "Ti"]
+    spacing = 3.52  # of (101) of anatase, Å
+    for normal, distance in zip(*scene.aggregate.facets[0], strict=True):
+        heights = np.sort(10 * distance - titanium @ normal)
+        if distance < 2.5:  # {101}
+            layer = heights[heights < heights[0] + 0.1]
+            assert len(layer) > 20
+            assert heights[0] < spacing
+
+
+def test_atoms_of_bodies_in_contact_keep_their_distance():
+    pair = make_scene([[0, 0, 0], [0, 0, 5]], [1.5, 1.5], orientations=[[0, 0, 0, 1]] * 2)
+    pair = with_shape(pair, ANATASE)
+    height = pair.aggregate.extents[1][0, 2]
+    pair = replace(pair, aggregate=pair.aggregate.moved([[0, 0, 0], [0, 0, 2 * height]]))
+    assert pair.aggregate.contacts().tolist() == [[0, 1]]
+    atoms = scene_atoms(pair)
+    owner = atoms.get_array("particle")
+    assert all(owner[i] == owner[j] for i, j in cKDTree(atoms.positions).query_pairs(CLOSEST_ANGSTROM))
+    assert set(occupied(pair, np.array([-9.0, -9.0]), np.array([9.0, 9.0]))) == {0, 1}

@@ -97,7 +97,7 @@ def test_the_shipped_table_says_how_it_was_made(shipped):
 
 def test_intensity_rises_with_thickness_and_stays_a_fraction(shipped):
     for phase in shipped.phases:
-        curve = shipped.mean_curve(phase)[:, 0]
+        curve = shipped.phase(phase).intensity.mean(axis=0)[:, 0]
         assert curve[0] == 0
         assert (np.diff(curve) > 0).all()
         assert curve[-1] < 0.2
@@ -123,6 +123,10 @@ def test_a_fresh_small_calibration_agrees_with_the_shipped_table(fresh, shipped)
     assert abs(r - expected) < 4 * np.hypot(error, its_error)
 
 
+def test_a_table_keeps_the_crystals_it_was_made_with(fresh):
+    assert ResponseTable.load(fresh).metadata["materials"] == {"anatase": Material.named("anatase").record}
+
+
 def test_a_stopped_calibration_goes_on(fresh, tmp_path):
     """A lost part is made again; the table is the same as in one go, up to the last bits of another FFT
     plan."""
@@ -133,7 +137,8 @@ def test_a_stopped_calibration_goes_on(fresh, tmp_path):
     calibrate(SMALL, fresh, progress=False)
     assert all(kept[f] == (parts / f).stat().st_mtime_ns for f in kept)
     again = ResponseTable.load(fresh)
-    np.testing.assert_allclose(again.mean_curve("anatase"), first.mean_curve("anatase"), rtol=1e-5)
+    mean, before = (table.phase("anatase").intensity.mean(axis=0) for table in (again, first))
+    np.testing.assert_allclose(mean, before, rtol=1e-5)
     with pytest.raises(UserError, match="parts of a calibration with other settings"):
         calibrate(SMALL.model_copy(update={"seed": 8}), fresh, progress=False)
 
@@ -142,6 +147,18 @@ def test_an_unwritable_place_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot write"):
         calibrate(SMALL, tmp_path / "file" / "table.npz", progress=False)
+
+
+def test_a_detector_far_beyond_the_grid_is_refused_with_the_grid_that_would_do(tmp_path):
+    wide = Microscope(detectors=(Detector(inner_mrad=80, outer_mrad=400),))
+    settings = SMALL.model_copy(update={"microscope": wide})
+    with pytest.raises(
+        UserError, match=r"gpts = 400 carries .* 'HAADF' needs 233 mrad for anatase.* gpts = 480 would do"
+    ):
+        calibrate(settings, tmp_path / "table.npz", progress=False)
+    assert list(tmp_path.iterdir()) == []
+    enough = settings.model_copy(update={"gpts": 480})
+    assert enough.grid_mrad >= 233
 
 
 def test_rotations_are_evenly_spread():

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import simulate.executors as executors
 import simulate.generate as making
 from simulate.corpus.reader import Corpus
 from simulate.generate import generate, missing_tasks, run_task
@@ -223,7 +224,7 @@ def test_a_scheduler_that_runs_already_is_used(finished, recipe, tmp_path):
 
 
 def test_a_scheduler_that_does_not_answer_is_named(recipe, tmp_path, monkeypatch):
-    monkeypatch.setattr(making, "SCHEDULER_TIMEOUT", "1s")
+    monkeypatch.setattr(executors, "SCHEDULER_TIMEOUT", "1s")
     with pytest.raises(UserError, match=r"no Dask scheduler at tcp://127\.0\.0\.1:9"):
         generate(recipe, tmp_path, scheduler="tcp://127.0.0.1:9", progress=False)
 
@@ -244,6 +245,8 @@ def test_places_that_cannot_be_written_are_refused_before_any_work(recipe, tmp_p
         ({"part": (3, 2)}, "part = 3/2: should be K/N with 1 <= K <= N"),
         ({"part": (1, 2), "workers": 2}, "part works in one process"),
         ({"part": (1, 2), "overwrite": True}, "part cannot overwrite"),
+        ({"repair": True, "overwrite": True}, "give one of them"),
+        ({"repair": True}, "out/corpus.zarr is not a corpus"),
     ],
 )
 def test_requests_that_make_no_sense_are_refused(recipe, tmp_path, wrong, message):
@@ -258,7 +261,7 @@ def test_requests_that_make_no_sense_are_refused(recipe, tmp_path, wrong, messag
         (
             "engine",
             {"name": "multislice", "sampling_angstrom": 0.2},
-            r"engine.sampling_angstrom = 0.2 holds scattering up to .* mrad, detector 'HAADF' needs",
+            r"engine.sampling_angstrom = 0.2 carries scattering up to .* mrad, detector 'HAADF' needs",
         ),
         ("aggregate", None, r"draws were all infeasible; the last: fractal_dimension = 3 is infeasible"),
         ("engine.coefficients_per_um", {"TiO2": 0.5}, "coefficients_per_um lacks WO3"),

@@ -9,7 +9,18 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 from scipy import stats
 
-from simulate.laws import Choice, LogUniform, Number, Uniform, bounds, describe_law, integer_at, value_at
+from simulate.laws import (
+    Choice,
+    LogUniform,
+    Number,
+    Uniform,
+    bounds,
+    describe_law,
+    extremes,
+    integer_at,
+    quantiles,
+    value_at,
+)
 from stochgeom.errors import UserError
 
 NUMBER = TypeAdapter(Number)
@@ -93,3 +104,14 @@ def test_laws_in_words():
     assert describe_law(Uniform(low=1, high=2)) == "uniform in 1 to 2"
     assert describe_law(LogUniform(low=1, high=2)) == "log-uniform in 1 to 2"
     assert describe_law(Choice(values=(1, 2))) == "one of 1, 2"
+
+
+def test_the_quantiles_to_check_reach_every_value_of_a_choice_and_the_ends_of_a_range():
+    choice = Choice(values=(3.0, 1.0, 7.0, 2.0))
+    assert [value_at(choice, u) for u in quantiles(choice)] == [3.0, 1.0, 7.0, 2.0]
+    assert [value_at(choice, u) for u in extremes(choice)] == [1.0, 7.0]
+    many = Choice(values=tuple(range(997)))
+    assert [value_at(many, u) for u in quantiles(many)] == list(range(997))
+    for law in (Uniform(low=2, high=5), LogUniform(low=2, high=5)):
+        assert [value_at(law, u) for u in extremes(law)] == pytest.approx([2, 5])
+        assert [law.integer(u) for u in quantiles(law)] == [2, 5]

@@ -12,6 +12,7 @@ from numpy.random import SeedSequence
 
 from simulate.atoms import SceneAtoms
 from simulate.cross_sections import tail_factor
+from simulate.engines import multislice
 from simulate.engines.base import Engine, make_engine
 from simulate.engines.cells import beam_slices, cells, good_size, reaches_nm
 from simulate.engines.detection import Detection
@@ -127,6 +128,23 @@ def test_prism_without_interpolation_is_the_probe():
     assert_close(prism, probe, rel=5e-3, share=2e-3)
 
 
+def test_prism_builds_its_scattering_matrix_once_for_each_cell(monkeypatch):
+    scene = make_scene([[0, 0, 0]], [0.5], [1], Field((2, 4), 0.3))
+    engine = with_settings(tile_pixels=2, margin_angstrom=3, method="prism", phonon_configurations=2)
+    expected = engine.image(scene, ANNULUS)
+    built, build = [], abtem.SMatrix.build
+
+    def counted(self, *args, **kwargs):
+        built.append(self)
+        return build(self, *args, **kwargs)
+
+    monkeypatch.setattr(abtem.SMatrix, "build", counted)
+    monkeypatch.setattr(multislice, "_BATCH_BYTES", 1.0)  # one probe at a time
+    image = engine.image(scene, ANNULUS)
+    assert len(built) == 4, "two tiles in two configurations"
+    assert_close(image, expected, rel=1e-5, share=1e-6)
+
+
 def test_axes_and_handedness():
     """An image of atoms mirrored at x = y is the transposed image; mirrored in x, its mirror image."""
     scene = make_scene([[0.2, -0.1, 0], [0.5, 0.4, 0.3]], [0.4, 0.3], [1, 1], Field((5, 5), 0.25))
@@ -180,7 +198,7 @@ def test_channels_tail_and_vacuum():
     bright = Detector(name="BF", inner_mrad=0, outer_mrad=10)
     microscope = Microscope(detectors=(soft, bright))
     bare = with_settings(sampling_angstrom=0.034, tile_pixels=1).image
-    with pytest.raises(UserError, match=r"'soft' needs 300 mrad: at most 0\.0218 Å"):
+    with pytest.raises(UserError, match=r"'soft' needs 300 mrad: at most 0\.0212 Å"):
         bare(scene, microscope)
     image = with_settings(sampling_angstrom=0.034, tile_pixels=1, tail="independent-atom").image(
         scene, microscope
@@ -188,7 +206,7 @@ def test_channels_tail_and_vacuum():
     fine = SETTINGS.model_copy(update={"sampling_angstrom": 0.034, "tail": "independent-atom"})
     detection = Detection(fine, microscope, scene)
     composition = scene.materials[1].element_densities_per_nm3
-    assert detection.tails.tolist() == pytest.approx([tail_factor(composition, soft, 300e3, 189), 1.0])
+    assert detection.tails.tolist() == pytest.approx([tail_factor(composition, soft, 300e3, 187), 1.0])
     assert image.shape == (2, 1, 5)
     assert image[0, 0, [0, 4]].tolist() == [0, 0]
     assert image[1, 0, [0, 4]] == pytest.approx(0.25)
@@ -199,10 +217,51 @@ def test_channels_tail_and_vacuum():
 def test_a_grid_too_coarse_is_named_with_the_largest_accepted(pair):
     engine = with_settings(sampling_angstrom=0.1)
     with pytest.raises(
-        UserError, match=r"sampling_angstrom = 0\.1 .*'HAADF' needs 90 mrad: at most 0\.0729 Å"
+        UserError, match=r"sampling_angstrom = 0\.1 .*'HAADF' needs 90 mrad: at most 0\.0707 Å"
     ):
         engine.cost(pair, ANNULUS)
-    with_settings(sampling_angstrom=0.0729).cost(pair, ANNULUS)
+    with_settings(sampling_angstrom=0.0707).cost(pair, ANNULUS)
+    with pytest.raises(UserError, match=r"= 0\.0708 carries scattering up to 89\.91 mrad"):
+        with_settings(sampling_angstrom=0.0708).cost(pair, ANNULUS)
+
+
+def test_abtem_passes_undamped_what_a_grid_is_said_to_carry(pair):
+    """Its aperture is 1 up to the stated angle on that grid, and falls off right behind it."""
+    sampling, gpts = 0.07, 800
+    carried = Detection(SETTINGS, ANNULUS, pair).carried_mrad
+    aperture = abtem.antialias.antialias_aperture((gpts, gpts), (sampling, sampling), np)
+    frequency = np.fft.fftfreq(gpts, sampling)
+    angle = 1e3 * ANNULUS.wavelength_angstrom * np.hypot(frequency[:, None], frequency)
+    assert aperture[angle <= carried].min() == 1
+    assert aperture[angle > 1.004 * carried].max() < 0.99
+
+
+def test_a_hard_edge_in_the_soft_edge_of_the_grid_is_left_to_the_tail(pair):
+    """0.065 Å end at 101 mrad and damp from 98 on: an annulus up to 100 mrad is detected up to 97."""
+    annulus = Microscope(detectors=(Detector(inner_mrad=50, outer_mrad=100),))
+    settings = SETTINGS.model_copy(update={"sampling_angstrom": 0.065})
+    with pytest.raises(UserError, match=r"needs 100 mrad: at most 0\.0636 Å"):
+        Detection(settings, annulus, pair)
+    detection = Detection(settings.model_copy(update={"tail": "independent-atom"}), annulus, pair)
+    assert [detector.outer for detector in detection.detectors()] == [97]
+    assert 1.02 < detection.tails[0] < 1.03
+
+
+def test_the_grid_must_serve_every_material_of_the_recipe():
+    """An aggregate of titania alone is refused the grid that one with tungsten would be."""
+    titania = make_scene([[0, 0, 0]], [0.5], [0], Field((1, 1), 0.3))
+    assert Detection(SETTINGS.model_copy(update={"tail": "independent-atom", "sampling_angstrom": 0.0378}),
+                     Microscope(), titania).tails[0] < 1.1  # fmt: skip
+    coarser = SETTINGS.model_copy(update={"tail": "independent-atom", "sampling_angstrom": 0.0382})
+    Detection(coarser, Microscope(), replace(titania, materials=MATERIALS[:1]))
+    with pytest.raises(UserError, match=r"'HAADF' needs 168 mrad: at most 0\.0378 Å"):
+        Detection(coarser, Microscope(), titania)
+
+
+def test_the_probe_itself_needs_its_cone(pair):
+    bright = Microscope(convergence_mrad=60, detectors=(Detector(name="BF", inner_mrad=0, outer_mrad=10),))
+    with pytest.raises(UserError, match=r"the probe needs 72 mrad: at most 0\.0884 Å"):
+        Detection(SETTINGS.model_copy(update={"sampling_angstrom": 0.1}), bright, pair)
 
 
 def test_wrong_points_are_refused(pair):

@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from simulate.engines.base import make_engine
+from simulate.laws import Choice
 from simulate.realise import PARAMETERS, particle_table, realise, render, seed_of
 from simulate.recipe import Recipe
 from stochgeom.errors import UserError
@@ -112,3 +113,13 @@ def test_a_recipe_without_any_feasible_draw_says_so(small):
     small["aggregate"] |= {"n_particles": 60, "fractal_prefactor": 0.1, "fractal_dimension": 1.0}
     with pytest.raises(UserError, match=r"sample 0: .* draws were all infeasible; the last: fractal_\w+ = "):
         realise(Recipe.from_dict(small), 0)
+
+
+def test_a_value_that_slipped_through_is_one_line_with_its_sample(recipe):
+    laws = recipe.aggregate.model_copy(update={"fractal_dimension": Choice(values=(1.8, 3.4))})
+    unchecked = recipe.model_copy(update={"aggregate": laws})
+    with pytest.raises(
+        UserError, match=r"recipe small: sample \d: aggregate.fractal_dimension = 3.4: should"
+    ) as caught:
+        [realise(unchecked, i) for i in range(9)]
+    assert "\n" not in str(caught.value)

@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulate.recipe import SPLITS, Recipe, Split, shipped_files
+from simulate.recipe import Recipe
+from simulate.recipe_files import shipped_files
+from simulate.recipe_settings import SPLITS, Split
 from simulate.resources import resource
 from stochgeom.errors import UserError
 
 
-@pytest.mark.parametrize("name", ["demo", "reference", "multislice-small", "tio2-wo3"])
+@pytest.mark.parametrize("name", ["demo", "faceted", "reference", "multislice-small", "tio2-wo3"])
 def test_shipped_recipes_load_by_name_and_survive_json(name):
     recipe = Recipe.load(name)
     again = Recipe.from_dict(json.loads(json.dumps(recipe.canonical)), folder=recipe.folder)
@@ -61,8 +63,46 @@ REFUSED = [
         {"law": "uniform", "low": 2, "high": 1.5},
         r"aggregate.fractal_dimension: low = 2 is above high = 1.5",
     ),
-    ("aggregate.n_particles", 2.5, r"aggregate: n_particles = 2.5 should be a whole number"),
-    ("aggregate.n_particles", -4, r"aggregate: n_particles = -4 should be at least 1"),
+    ("aggregate.n_particles", 2.5, r"aggregate.n_particles = 2.5: should be a whole number"),
+    ("aggregate.n_particles", -4, r"aggregate.n_particles = -4: should be at least 1"),
+    (
+        "aggregate.n_particles",
+        {"law": "uniform", "low": 3.5, "high": 9},
+        r"aggregate.n_particles: low = 3.5 should be a whole number",
+    ),
+    (
+        "aggregate.n_particles",
+        {"law": "log-uniform", "low": 3, "high": 8.5},
+        r"aggregate.n_particles: high = 8.5 should be a whole number",
+    ),
+    (
+        "aggregate.n_particles",
+        {"law": "choice", "values": [4, 9.6, 5]},
+        r"aggregate.n_particles: values\[1\] = 9.6 should be a whole number",
+    ),
+    (
+        "aggregate.fractal_dimension",
+        {"law": "choice", "values": [1.7, 3.4, 1.8, 1.8, 1.9]},
+        r"aggregate.fractal_dimension = 3.4: should be less than or equal to 3",
+    ),
+    (
+        "aggregate.species.0.radii",
+        {
+            "law": "normal",
+            "mean_nm": {"law": "uniform", "low": 2, "high": 9},
+            "sd_nm": {"law": "choice", "values": [0.1, 2.5, 0.2]},
+        },
+        r"aggregate.species\[0\].radii: sd_nm = 2.5 must be less than a third of mean_nm = (5.5|2)",
+    ),
+    (
+        "aggregate.species.0.radii",
+        {
+            "law": "normal",
+            "mean_nm": {"law": "uniform", "low": 3, "high": 9},
+            "sd_nm": {"law": "uniform", "low": 0, "high": 1.5},
+        },
+        r"aggregate.species\[0\].radii: sd_nm = 1.5 must be less than a third of mean_nm = 3",
+    ),
     (
         "aggregate.species.0.radii.median_nm",
         -3,
@@ -160,6 +200,16 @@ def test_a_users_cif_is_found_beside_the_recipe_and_becomes_part_of_it(small, ch
 )
 def test_every_value_enters_the_hash(small, changed, path, value):
     assert Recipe.from_dict(changed(small, path, value)).hash != Recipe.from_dict(small).hash
+
+
+def test_the_hash_does_not_depend_on_what_was_looked_at_before(small):
+    del small["split"]
+    recipe = Recipe.from_dict(small)
+    stored = Recipe.from_dict(recipe.canonical)
+    before = stored.hash
+    assert recipe.split.of(7) == stored.split.of(7)
+    assert stored.hash == recipe.hash == before
+    assert stored == recipe
 
 
 def test_the_order_of_keys_does_not_enter_the_hash(small):

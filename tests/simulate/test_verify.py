@@ -11,6 +11,7 @@ import zarr
 from simulate.corpus import verify as checking
 from simulate.corpus.reader import Corpus
 from simulate.corpus.verify import verify
+from simulate.corpus.writer import prepare_store
 from simulate.generate import generate
 from stochgeom.errors import UserError
 
@@ -28,6 +29,20 @@ def test_a_good_corpus_is_recomputed_bit_by_bit(finished):
     found = verify(Corpus.open(finished), recompute=4, seed=0)
     assert found.ok, found.problems
     assert (found.samples, found.finished, len(found.recomputed)) == (10, 10, 4)
+    assert found.largest_difference == 0
+
+
+def test_a_corpus_that_an_earlier_version_began_keeps_its_descriptors(tmp_path, recipe):
+    """Columns come to the end with new versions; a store with fewer is continued, read and verified."""
+    older = recipe.model_copy()
+    older.__dict__["descriptor_names"] = recipe.descriptor_names[:-5]
+    prepare_store(tmp_path, older, 10)
+    generate(recipe, tmp_path, progress=False)
+    corpus = Corpus.open(tmp_path)
+    assert corpus.descriptor_names == recipe.descriptor_names[:-5]
+    assert np.isfinite(corpus.column("largest_overlap")).all()
+    found = verify(corpus, recompute=3, seed=0)
+    assert found.ok, found.problems
     assert found.largest_difference == 0
 
 

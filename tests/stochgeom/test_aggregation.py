@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import pdist, squareform
-from scipy.stats import chisquare, kstest
+from scipy.stats import kstest
 
 from stochgeom import (
     AggregateParameters,
@@ -22,7 +22,6 @@ from stochgeom import (
     reference,
     sample_aggregate,
 )
-from stochgeom.aggregation import _cluster_sizes
 
 SAME = LognormalRadii(median_nm=5, geometric_sd=1.3)
 
@@ -218,16 +217,6 @@ def test_affinity_orders_or_separates(rng):
 def test_primary_clusters_separate(rng):
     (single, error), (clustered, clustered_error) = (mean_mixing(rng, cluster=s) for s in (1.0, 6.0))
     assert clustered < single - 4 * math.hypot(error, clustered_error)
-
-
-def test_cluster_sizes_follow_the_geometric_law(rng):
-    species = Species(name="A", fraction=1, radii=SAME, mean_cluster_size=4.0)
-    sizes = np.array(_cluster_sizes(40_000, species, rng)[:-1])
-    assert abs(sizes.mean() - 4) < 4 * sizes.std() / math.sqrt(len(sizes))
-    observed = np.bincount(np.minimum(sizes, 15), minlength=16)[1:]
-    law = 0.25 * 0.75 ** np.arange(15)
-    law[-1] = 0.75**14
-    assert chisquare(observed, law * len(sizes)).pvalue > 1e-3
 
 
 def test_radii_of_each_species_follow_its_law(rng):

@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 
 import stochgeom.cli
-from stochgeom import AggregateParameters, Field, HeteroAggregate, UserError, describe, sample_aggregate
+from stochgeom import (
+    AggregateParameters,
+    Field,
+    HeteroAggregate,
+    UserError,
+    describe,
+    describe_projection,
+    sample_aggregate,
+)
 
 
 def run(*tokens: str) -> None:
@@ -31,10 +39,31 @@ def test_files_hold_the_same_aggregates_as_the_table(tmp_path, capsys):
     assert [row["file"] for row in table] == ["aggregate-0000.xyz", "aggregate-0001.xyz"]
     for row in table:
         aggregate = HeteroAggregate.from_extxyz(out / row.pop("file"))
-        for name, value in describe(aggregate).items():
+        for name, value in (describe(aggregate) | describe_projection(aggregate)).items():
             assert float(row[name]) == pytest.approx(value, rel=1e-9, nan_ok=True)
     for k in range(2):
         assert (out / f"aggregate-{k:04d}.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_the_table_is_printed_too(tmp_path, capsys):
+    run("--n-particles", "12", "--no-pictures", "--out", str(tmp_path))
+    one = dict(line.split() for line in capsys.readouterr().out.splitlines()[1:-1])
+    assert list(one) == list(rows(tmp_path)[0])[1:]
+    assert float(one["count"]) == 12
+    run("--n-particles", "12", "--no-pictures", "--count", "3", "--out", str(tmp_path))
+    table = rows(tmp_path)
+    several = {
+        name: (mean, sd) for name, mean, sd in map(str.split, capsys.readouterr().out.splitlines()[1:-1])
+    }
+    values = np.array([float(row["extent_nm"]) for row in table])
+    assert float(several["extent_nm"][0]) == pytest.approx(values.mean(), rel=1e-4)
+    assert float(several["extent_nm"][1]) == pytest.approx(values.std(ddof=1), rel=1e-4)
+
+
+def test_vtk_files_on_demand(tmp_path):
+    run("--n-particles", "6", "--no-pictures", "--vtk", "--count", "2", "--out", str(tmp_path))
+    assert (tmp_path / "aggregate-0001.vtk").read_text().startswith("# vtk DataFile Version 3.0\n")
+    assert len(list(tmp_path.glob("*.vtk"))) == len(list(tmp_path.glob("*.xyz"))) == 2
 
 
 def test_an_aggregate_depends_on_seed_and_number_alone(tmp_path):

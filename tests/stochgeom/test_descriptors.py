@@ -99,7 +99,11 @@ def test_names_are_those_of_the_contract():
         "radius_of_gyration_nm", "extent_nm", "contacts", "coordination", "hetero_contacts",
         "hetero_contact_fraction", "hetero_coordination", "hetero_coordination_A", "hetero_coordination_B",
         "mixing_index", "same_species_cluster_size", "same_species_cluster_size_A",
-        "same_species_cluster_size_B", "largest_overlap",
+        "same_species_cluster_size_B", "largest_overlap", "random_hetero_contact_fraction",
+        "random_hetero_contact_fraction_sd", "lacey_index", "species_centre_distance_over_rg",
+        "largest_same_species_cluster", "largest_same_species_cluster_A", "largest_same_species_cluster_B",
+        "contact_area_nm2", "hetero_contact_area_nm2", "asphericity", "acylindricity",
+        "relative_shape_anisotropy", "gyration_anisotropy",
     }  # fmt: skip
 
 

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from scipy.stats import kstest, norm
 
-from stochgeom import AggregateParameters, ConstantRadii, LognormalRadii, NormalRadii, Species
+from stochgeom import AggregateParameters, ConstantRadii, Species
 
 
 def species(*fractions: float) -> list[Species]:
@@ -109,23 +108,36 @@ def test_columns():
     assert AggregateParameters().columns()["median_radius_nm_WO3"] == 6.30
 
 
-def test_lognormal_radii_follow_the_truncated_law(rng):
-    radii = LognormalRadii(median_nm=5.78, geometric_sd=1.42).sample(20_000, rng)
-    scores = np.log(radii / 5.78) / math.log(1.42)
-    assert abs(scores).max() <= 3
-    below = norm.cdf(-3)
-    assert kstest(scores, lambda x: (norm.cdf(x) - below) / (1 - 2 * below)).pvalue > 1e-3
+def test_volume_and_mass_fractions_become_shares_by_number():
+    """Radii 3 and 6 nm: one large particle has the volume of eight small ones, and here twice the density."""
+    two = [
+        {"name": "A", "fraction": 0.5, "radii": {"law": "constant", "radius_nm": 3}, "density_g_cm3": 4},
+        {"name": "B", "fraction": 0.5, "radii": {"law": "constant", "radius_nm": 6}, "density_g_cm3": 8},
+    ]
+    expected = {"number": 0.5, "volume": 8 / 9, "mass": 16 / 17}
+    for kind, share in expected.items():
+        parameters = AggregateParameters(n_particles=153, species=two, fractions=kind)
+        assert parameters.number_fractions[0] == pytest.approx(share)
+        assert abs(parameters.counts[0] - share * 153) <= 0.5 + 1e-9
+        assert parameters.columns()["fraction_A"] == pytest.approx(share)
+    del two[1]["density_g_cm3"]
+    with pytest.raises(ValidationError, match="density_g_cm3 of B"):
+        AggregateParameters(species=two, fractions="mass")
 
 
-def test_normal_and_constant_radii(rng):
-    radii = NormalRadii(mean_nm=6, sd_nm=1).sample(20_000, rng)
-    assert radii.min() >= 3
-    assert radii.max() <= 9
-    assert abs(radii.mean() - 6) < 4 / math.sqrt(20_000)
-    assert NormalRadii(mean_nm=6, sd_nm=1).geometric_sd == pytest.approx(1 + 1 / 6, rel=0.02)
-    state = rng.bit_generator.state
-    assert ConstantRadii(radius_nm=4).sample(3, rng).tolist() == [4, 4, 4]
-    assert rng.bit_generator.state == state
+def test_realised_volume_fractions_scatter_about_the_one_asked_for(rng):
+    two = [
+        {"name": "A", "fraction": 0.3, "radii": {"law": "lognormal", "median_nm": 3, "geometric_sd": 1.4}},
+        {"name": "B", "fraction": 0.7, "radii": {"law": "lognormal", "median_nm": 6, "geometric_sd": 1.2}},
+    ]
+    parameters = AggregateParameters(n_particles=400, species=two, fractions="volume")
+    drawn = list(zip(parameters.species, parameters.counts, strict=True))
+    volumes = np.array([[(s.radii.sample(n, rng) ** 3).sum() for s, n in drawn] for _ in range(400)])
+    mean, error = volumes.mean(axis=0), volumes.std(axis=0) / 20
+    share = mean[0] / mean.sum()
+    # The error of a ratio of means, and half a particle of rounding.
+    tolerance = 4 * share * (1 - share) * np.hypot(*(error / mean)) + 1 / parameters.counts[1]
+    assert share == pytest.approx(0.3, abs=tolerance)
 
 
 def test_a_structure_that_was_never_found_is_an_error_without_a_nearest_value():

@@ -1,6 +1,6 @@
 """Where the aggregate model does what it is asked: a map over fractal dimension, prefactor, radii and size.
 
-Run: python benchmarks/aggregate_validity.py [--quick] [--out TABLE.md]
+Run: python benchmarks/maps/validity.py [--quick] [--out TABLE.md]
                                              [--picture docs/pictures/aggregate-validity.png]
 
 Per cell: the share of draws that give a structure, the largest deviation of Rg from the law, the largest
