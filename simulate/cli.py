@@ -40,8 +40,8 @@ def generate(
     Parameters
     ----------
     recipe
-        A recipe file (TOML); the name of a shipped one: demo, reference, multislice-small, tio2-wo3; or the
-        folder of a corpus, whose recipe is taken.
+        A recipe file (TOML); the name of a shipped one: demo, reference, multislice-small, tio2-wo3,
+        faceted; or the folder of a corpus, whose recipe is taken.
     out
         Folder of the corpus. Running again finishes what is missing and changes nothing that is finished.
     samples
@@ -83,7 +83,7 @@ def generate(
 def parse_part(text: str) -> tuple[int, int]:
     """`K/N` as two numbers. UserError if it is not that."""
     pieces = text.split("/")
-    if len(pieces) != 2 or not all(piece.isdigit() for piece in pieces):
+    if len(pieces) != 2 or not all(piece.isascii() and piece.isdigit() for piece in pieces):
         raise UserError(f"--part {text}: should be K/N, for example 3/16")
     return int(pieces[0]), int(pieces[1])
 
@@ -128,6 +128,9 @@ def verify(path: Path, *, recompute: int = 3, seed: int | None = None) -> None:
     from simulate.corpus.verify import made_alike
     from simulate.corpus.verify import verify as check
 
+    for name, value in (("recompute", recompute), ("seed", seed or 0)):
+        if value < 0:
+            raise UserError(f"--{name} {value}: should be 0 or more")
     corpus = Corpus.open(path)
     found = check(corpus, recompute=recompute, seed=seed)
     for problem in found.problems:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -44,6 +45,8 @@ def _client(workers: int, scheduler: str | None, scheduler_file: str | Path | No
     """A Dask client of the given scheduler, or of a LocalCluster of single-threaded processes."""
     distributed = require("distributed", extra="simulate")
     if scheduler is not None or scheduler_file is not None:
+        if scheduler_file is not None:
+            _wait_for(Path(scheduler_file))
         where = {"address": scheduler} if scheduler is not None else {"scheduler_file": str(scheduler_file)}
         try:
             client = distributed.Client(**where, timeout=SCHEDULER_TIMEOUT)
@@ -69,6 +72,15 @@ def _client(workers: int, scheduler: str | None, scheduler_file: str | Path | No
             )
         with cluster, distributed.Client(cluster) as client:
             yield client
+
+
+def _wait_for(file: Path, seconds: float = 30.0) -> None:
+    """Until a scheduler has written its file; Dask itself would wait for ever."""
+    deadline = time.monotonic() + seconds
+    while not file.exists():
+        if time.monotonic() > deadline:
+            raise UserError(f"no Dask scheduler file at {file} after {seconds:g} s")
+        time.sleep(0.2)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,12 +60,15 @@ def _pattern(counts: tuple[int, ...]) -> NDArray[np.uint8]:
     return pattern
 
 
+Side = Annotated[int, Field(gt=0, le=16384)]
+
+
 class FieldSettings(Strict):
     """Field of view: `shape` (y, x) in pixels, and a pixel size or `fit` (field side over the aggregate's
     extent).
     """
 
-    shape: tuple[PositiveInt, PositiveInt]
+    shape: tuple[Side, Side]
     pixel_size_nm: Number | None = None
     fit: Number | None = None
 

@@ -185,7 +185,7 @@ def _close_loops(
     n = len(centres)
     wanted = math.ceil(parameters.coordination * n / 2 - 1e-9)
     pairs = contact_pairs(centres, drawn.radii)
-    made = close_loops(centres, drawn.radii, pairs, wanted, 1 - parameters.overlap, rng)
+    made = close_loops(centres, drawn.radii, pairs, wanted, 1.0, rng)
     centres -= drawn.radii**3 @ centres / (drawn.radii**3).sum()
     if made < wanted:
         reason = f"no branch is free to bend any more ({n} particles)"

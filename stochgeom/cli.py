@@ -40,6 +40,9 @@ def sample(
     fractal_prefactor: float | None = None,
     hetero_affinity: float | None = None,
     overlap: float | None = None,
+    kernel: Literal["tunable", "ballistic", "diffusion-limited"] | None = None,
+    growth: Literal["cluster-cluster", "particle-cluster"] | None = None,
+    coordination: float | None = None,
     pose: Literal["random", "resting"] | None = None,
     pictures: bool = True,
     vtk: Annotated[bool, Parameter(negative="")] = False,
@@ -55,14 +58,14 @@ def sample(
     seed
         Seed of the random numbers.
     parameters
-        TOML file whose table [aggregate] holds the parameters as numbers, as a recipe's does; options
-        override it.
+        TOML file whose table [aggregate] holds the parameters as numbers, as a recipe's does (other radius
+        laws, fractions by mass, shapes and phases go there); options override it.
     n_particles
         Number of particles.
     species
         Names, for example: --species TiO2 WO3. Default: the TiO2/WO3 aggregates of the experiment.
     fractions
-        Number fraction of each species.
+        Fraction of each species, by number unless the file says otherwise.
     median_radii_nm
         Median radius of each species, nm.
     geometric_sds
@@ -77,6 +80,12 @@ def sample(
         Log-odds added to merges that join unlike particles.
     overlap
         Neck coefficient, 0 to 0.33.
+    kernel
+        How clusters join: to the fractal law, or by colliding, which ignores Df and kf.
+    growth
+        Clusters of like masses join, or particles join one aggregate (kernels that collide).
+    coordination
+        Mean number of contacts, 2 to about 3: branches bend into loops.
     pose
         Isotropic orientation, or a stable pose on a film.
     pictures
@@ -90,6 +99,9 @@ def sample(
         "fractal_prefactor": fractal_prefactor,
         "hetero_affinity": hetero_affinity,
         "overlap": overlap,
+        "kernel": kernel,
+        "growth": growth,
+        "coordination": coordination,
         "pose": pose,
     }
     table = _table(parameters) | {key: value for key, value in chosen.items() if value is not None}
@@ -120,6 +132,8 @@ def _table(path: Path | None) -> dict[str, Any]:
         return AggregateParameters().model_dump()
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"--parameters {path}: {error.strerror or error}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not a TOML file: {error}") from error
     if not isinstance(content.get("aggregate"), dict):
@@ -127,11 +141,16 @@ def _table(path: Path | None) -> dict[str, Any]:
     table = dict(content["aggregate"])
     _refuse_laws(path, "aggregate", table)
     shared = table.pop("mean_cluster_size", 1.0)
-    table["species"] = [{"mean_cluster_size": shared, **one} for one in table.get("species", [])]
+    species = table.get("species", AggregateParameters().model_dump()["species"])
+    if not isinstance(species, list | tuple) or not all(isinstance(one, dict) for one in species):
+        raise UserError(f"{path}: aggregate.species: tables [[aggregate.species]] are needed")
+    table["species"] = [{"mean_cluster_size": shared, **one} for one in species]
     stated = [one.get("fraction") for one in table["species"]]
+    if not all(isinstance(f, int | float) or f in (None, "remainder") for f in stated):
+        raise UserError(f'{path}: aggregate.species: fractions should be numbers, or one "remainder"')
     for one in table["species"]:
         if one.get("fraction") == "remainder" and stated.count("remainder") == 1:
-            one["fraction"] = 1.0 - sum(f for f in stated if f != "remainder")
+            one["fraction"] = 1.0 - sum(f for f in stated if isinstance(f, int | float))
     return table
 
 
@@ -156,6 +175,8 @@ def _set_species(table: dict[str, Any], columns: dict[str, list | None]) -> None
                 "--species of another number than before needs --fractions and --median-radii-nm too"
             )
         table["species"] = [{"radii": {"law": "lognormal"}, "mean_cluster_size": 1.0} for _ in names]
+    if not all(isinstance(one.get("radii", {}), dict) for one in table["species"]):
+        raise UserError("aggregate.species: radii should be a table, for example { median_nm = 5 }")
     rows = [dict(one, radii=dict(one.get("radii", {}))) for one in table["species"]]
     for key, values in columns.items():
         if values is None:

@@ -17,12 +17,14 @@ def cluster_sizes(count: int, mean: float, law: SizeLaw, rng: np.random.Generato
     """
     if mean == 1.0 or count == 0:
         return np.ones(count, np.int64)
+    mean = min(mean, 1e9)  # beyond any count; the generators would overflow
     if law == "geometric":
         sizes = rng.geometric(1.0 / mean, count)  # more than enough
     elif law == "poisson":
         sizes = 1 + rng.poisson(mean - 1.0, count)
     else:
         sizes = int(mean) + (rng.random(count) < mean - int(mean))
+    sizes = np.minimum(sizes, count)
     ends = np.cumsum(sizes)
     last = int(np.searchsorted(ends, count))
     sizes[last] -= ends[last] - count

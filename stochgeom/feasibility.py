@@ -112,7 +112,7 @@ def largest_dimension(parameters: AggregateParameters, bounds: np.ndarray) -> fl
     Species count as one with the spread of all radii. Necks shorten all distances by 1 - C, which a larger
     prefactor kf (1 - C)^Df makes up for.
     """
-    share = np.array([s.fraction for s in parameters.species])
+    share = np.array(parameters.number_fractions)
     logs = np.log([s.radii.median_nm for s in parameters.species])
     spreads = np.log([s.radii.geometric_sd for s in parameters.species])
     spread = math.sqrt(share @ (spreads**2 + (logs - share @ logs) ** 2))

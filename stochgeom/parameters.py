@@ -110,12 +110,12 @@ class AggregateParameters(Frozen):
     coordination
         Mean number of contacts of a particle, or None for those that aggregation makes, 2 (N - 1) / N. More
         are made by bending branches into loops, as in sintered aggregates; about 3 can be reached. Rg shrinks
-        a little: 1 % up to 2.5.
+        a little: 1 % up to 2.5. Not with an overlap, whose necks bring neighbours into contact by themselves.
     pose
         "random": isotropic orientation; "resting": a random stable pose on a film whose normal is z.
     """
 
-    n_particles: int = Field(default=29, ge=1)
+    n_particles: int = Field(default=29, ge=1, le=1_000_000)
     species: tuple[Species, ...] = Field(default_factory=_experiment, min_length=1)
     fractions: Literal["number", "volume", "mass"] = "number"
     fractal_dimension: float = Field(default=1.8, ge=1, le=3)
@@ -124,7 +124,7 @@ class AggregateParameters(Frozen):
     overlap: float = Field(default=0.0, ge=0, le=0.33)
     kernel: Literal["tunable", "ballistic", "diffusion-limited"] = "tunable"
     growth: Literal["cluster-cluster", "particle-cluster"] = "cluster-cluster"
-    coordination: float | None = Field(default=None, ge=1, le=6)
+    coordination: float | None = Field(default=None, ge=2, le=6)
     pose: Literal["random", "resting"] = "random"
 
     @field_validator("species")
@@ -140,6 +140,15 @@ class AggregateParameters(Frozen):
         if abs(total - 1) > 1e-6:
             raise ValueError(f"fractions of species must sum to 1, not {total:.6g}")
         return species
+
+    @model_validator(mode="after")
+    def _loops_without_necks(self) -> AggregateParameters:
+        if self.coordination is not None and self.overlap > 0:
+            raise ValueError(
+                f"coordination with overlap = {self.overlap:g}: necks make contacts of their own; accepted: "
+                "one of the two"
+            )
+        return self
 
     @model_validator(mode="after")
     def _growth_fits_kernel(self) -> AggregateParameters:

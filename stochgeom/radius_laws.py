@@ -139,8 +139,8 @@ class HistogramRadii(NumericRadii):
             )
         if self.edges_nm[0] <= 0 or any(np.diff(self.edges_nm) <= 0):
             raise ValueError("edges_nm must be positive and ascending")
-        if min(self.counts) < 0 or sum(self.counts) == 0:
-            raise ValueError("counts must not be negative, and not all zero")
+        if min(self.counts) < 0 or not 0 < sum(self.counts) < math.inf:
+            raise ValueError("counts must not be negative, and their sum neither zero nor infinite")
         return self
 
     @classmethod
@@ -201,7 +201,8 @@ class ScipyRadii(NumericRadii):
     def quantile(self, u: np.ndarray) -> np.ndarray:
         shapes = self.__pydantic_extra__ or {}
         frozen = _families()[self.distribution](**shapes, loc=self.loc_nm, scale=self.scale_nm)
-        return np.asarray(frozen.ppf(_truncated(np.asarray(u))), float)
+        with np.errstate(all="ignore"):  # what is not finite is refused in one line
+            return np.asarray(frozen.ppf(_truncated(np.asarray(u))), float)
 
 
 @lru_cache(maxsize=1)

@@ -10,7 +10,7 @@ import numpy as np
 
 from .aggregation import sample_aggregate
 from .descriptors import describe
-from .errors import require
+from .errors import UserError, require
 from .parameters import AggregateParameters
 from .silhouette import describe_projection
 
@@ -32,11 +32,16 @@ def write_samples(
     if pictures:
         require("matplotlib", extra="simulate")
         from .pictures import save_picture
-    rows = []
+    drawn = []  # all of them before the first file: a draw that is infeasible leaves nothing behind
     for i in range(count):
         seeds = [np.random.SeedSequence(seed, spawn_key=(i, stage)) for stage in (1, 2)]
-        aggregate = sample_aggregate(parameters, *map(np.random.default_rng, seeds))
+        drawn.append(sample_aggregate(parameters, *map(np.random.default_rng, seeds)))
+    rows = []
+    try:
         out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot write to {out}: {error.strerror or error}") from error
+    for i, aggregate in enumerate(drawn):
         name = f"aggregate-{i:04d}"
         aggregate.to_extxyz(out / f"{name}.xyz")
         rows.append({"file": f"{name}.xyz", **describe(aggregate), **describe_projection(aggregate)})

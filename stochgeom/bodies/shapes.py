@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field, PositiveFloat, model_validator
+from pydantic import Field, PositiveFloat, field_validator, model_validator
 
 from ..errors import UserError
 from ..radius_laws import Frozen
@@ -21,11 +21,21 @@ class SphereShape(Frozen):
     kind: Literal["sphere"] = "sphere"
 
 
+LONGEST = 50.0  # times the shortest axis; beyond, contacts are no longer found to rounding
+
+
 class EllipsoidShape(Frozen):
     """Ellipsoids whose semi-axes along x, y, z of the crystal frame stand in the ratios `axis_ratios`."""
 
     kind: Literal["ellipsoid"] = "ellipsoid"
     axis_ratios: tuple[PositiveFloat, PositiveFloat, PositiveFloat]
+
+    @field_validator("axis_ratios")
+    @classmethod
+    def _not_needles(cls, ratios: tuple[float, float, float]) -> tuple[float, float, float]:
+        if max(ratios) > LONGEST * min(ratios):
+            raise ValueError(f"the longest axis may be {LONGEST:g} times the shortest, not more")
+        return ratios
 
     @property
     def unit_axes(self) -> np.ndarray:

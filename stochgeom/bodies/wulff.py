@@ -106,7 +106,7 @@ def miller_indices(text: str) -> tuple[int, int, int]:
     numbers = [int(one) for one in found]
     if len(numbers) == 4 and numbers[0] + numbers[1] + numbers[2] == 0:
         numbers = [*numbers[:2], numbers[3]]
-    if left or len(numbers) != 3 or not any(numbers):
+    if left or len(numbers) != 3 or not any(numbers) or max(map(abs, numbers)) > 99:
         raise ValueError(f"{text!r} are no Miller indices; accepted: 101 or 1 0 -1, for example")
     return numbers[0], numbers[1], numbers[2]
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from stochgeom import AggregateParameters, ConstantRadii, Species
+from stochgeom import AggregateParameters, ConstantRadii, Species, check_feasible
 
 
 def species(*fractions: float) -> list[Species]:
@@ -146,3 +146,17 @@ def test_a_structure_that_was_never_found_is_an_error_without_a_nearest_value():
     error = unmet(AggregateParameters(), 0.0, "no structure was found")
     assert error.nearest is None
     assert "nearest" not in str(error)
+
+
+def test_feasibility_is_that_of_the_numbers_of_particles():
+    """Radii 3 and 9 nm: the same aggregates, asked for by volume and by number."""
+    radii = [{"law": "constant", "radius_nm": r} for r in (3, 9)]
+    law = {"n_particles": 1000, "fractal_dimension": 2.58, "fractal_prefactor": 1.4}
+    volume = [
+        {"name": n, "fraction": f, "radii": r} for n, f, r in zip("AB", (0.05, 0.95), radii, strict=True)
+    ]
+    by_volume = AggregateParameters(species=volume, fractions="volume", **law)
+    shares = by_volume.number_fractions
+    number = [{"name": n, "fraction": f, "radii": r} for n, f, r in zip("AB", shares, radii, strict=True)]
+    for parameters in (by_volume, AggregateParameters(species=number, **law)):
+        check_feasible(parameters)

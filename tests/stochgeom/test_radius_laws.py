@@ -85,7 +85,7 @@ def test_a_histogram_keeps_its_bins(rng):
         ({"law": "scipy", "distribution": "norm", "loc_nm": 9, "scale_nm": -1}, "scale_nm"),
         ({"law": "histogram", "edges_nm": [1, 2], "counts": [1, 2]}, "2 counts need 3 edges_nm"),
         ({"law": "histogram", "edges_nm": [2, 1], "counts": [1]}, "ascending"),
-        ({"law": "histogram", "edges_nm": [1, 2], "counts": [0]}, "not all zero"),
+        ({"law": "histogram", "edges_nm": [1, 2], "counts": [0]}, "neither zero nor infinite"),
     ],
 )
 def test_impossible_laws_are_refused(radii, where):
@@ -121,3 +121,8 @@ def test_cluster_sizes_follow_the_geometric_law(rng):
     law = 0.25 * 0.75 ** np.arange(15)
     law[-1] = 0.75**14
     assert chisquare(observed, law * len(sizes)).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_clusters_larger_than_the_aggregate_are_one_cluster(law, rng):
+    assert cluster_sizes(17, 1e30, law, rng).tolist() == [17]

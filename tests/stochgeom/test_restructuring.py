@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from stochgeom import AggregateParameters, InfeasibleParametersError, describe, sample_aggregate
 from stochgeom.contacts import contact_pairs
@@ -35,24 +36,22 @@ def test_a_chain_of_four_bends_into_a_ring():
 @settings(max_examples=30)
 @given(
     n=st.integers(12, 80),
-    coordination=st.floats(1.8, 2.5),
+    coordination=st.floats(2, 2.5),
     kernel=st.sampled_from(["tunable", "ballistic", "diffusion-limited"]),
-    overlap=st.sampled_from([0.0, 0.1]),
     seed=st.integers(0, 99),
 )
-def test_loops_keep_the_tree_and_add_no_overlap(n, coordination, kernel, overlap, seed):
-    plain = AggregateParameters(n_particles=n, kernel=kernel, overlap=overlap, fractal_dimension=1.7)
+def test_loops_keep_the_tree_and_add_no_overlap(n, coordination, kernel, seed):
+    plain = AggregateParameters(n_particles=n, kernel=kernel, fractal_dimension=1.7)
     bent = plain.model_copy(update={"coordination": coordination})
     tree, aggregate = (sample_aggregate(p, np.random.default_rng(seed)) for p in (plain, bent))
     assert np.array_equal(tree.radii, aggregate.radii)
     assert np.array_equal(tree.species, aggregate.species)
     sums = aggregate.radii[:, None] + aggregate.radii[None]
     i, j = np.triu_indices(n, 1)
-    assert np.all((distances(aggregate.centres) / sums)[i, j] > (1 - overlap) * (1 - 1e-9))
+    assert np.all((distances(aggregate.centres) / sums)[i, j] > 1 - 1e-9)
     assert len(aggregate.contacts()) >= max(math.ceil(coordination * n / 2 - 1e-9), n - 1)
-    if overlap == 0:
-        kept = {tuple(pair) for pair in tree.contacts()}
-        assert kept <= {tuple(pair) for pair in aggregate.contacts()}
+    kept = {tuple(pair) for pair in tree.contacts()}
+    assert kept <= {tuple(pair) for pair in aggregate.contacts()}
 
 
 def test_a_moderate_coordination_hardly_moves_the_radius_of_gyration(rng):
@@ -72,3 +71,12 @@ def test_what_no_bend_can_reach_is_refused(rng):
     with pytest.raises(InfeasibleParametersError, match="coordination = 6 is infeasible") as error:
         sample_aggregate(AggregateParameters(n_particles=30, coordination=6), rng)
     assert 2 < error.value.nearest < 4
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [({"coordination": 1.5}, "coordination"), ({"coordination": 2.2, "overlap": 0.1}, "one of the two")],
+)
+def test_coordinations_that_aggregation_decides_are_refused(change, where):
+    with pytest.raises(ValidationError, match=where):
+        AggregateParameters(**change)
