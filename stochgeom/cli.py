@@ -202,4 +202,5 @@ def _validated(table: dict[str, Any], path: Path | None) -> AggregateParameters:
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
         source = f"{path}: " if path else ""
         message = first["msg"].removeprefix("Value error, ")
-        raise UserError(f"{source}{where}{found}: {message}{more}") from error
+        place = f"{where}{found}: " if where else ""
+        raise UserError(f"{source}{place}{message}{more}") from error
