@@ -10,6 +10,7 @@ import math
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, FiniteFloat, Tag, model_validator
+from pydantic import Strict as StrictTypes
 
 from stochgeom.errors import UserError
 
@@ -106,7 +107,7 @@ def _kind(value: Any) -> str:
 
 Law = Uniform | LogUniform | Choice
 Number = Annotated[
-    Annotated[FiniteFloat, Tag("number")]
+    Annotated[FiniteFloat, StrictTypes(), Tag("number")]
     | Annotated[Uniform, Tag("uniform")]
     | Annotated[LogUniform, Tag("log-uniform")]
     | Annotated[Choice, Tag("choice")],

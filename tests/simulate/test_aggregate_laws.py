@@ -63,3 +63,14 @@ def test_measured_laws_reach_the_aggregate(measured):
 def test_what_is_wrong_is_named(measured, changed, path, value, where):
     with pytest.raises(UserError, match=where):
         Recipe.from_dict(changed(measured, path, value))
+
+
+@pytest.mark.parametrize("value", ["10", True])
+def test_numbers_are_not_text_nor_truths(small, changed, value):
+    for path in (
+        "aggregate.n_particles",
+        "aggregate.fractal_dimension",
+        "aggregate.species.0.radii.geometric_sd",
+    ):
+        with pytest.raises(UserError, match=path.rsplit(".", 1)[-1]):
+            Recipe.from_dict(changed(small, path, value))

@@ -89,8 +89,9 @@ def distances(first, placed):
     return np.linalg.norm(centres[:, None] - placed, axis=2)
 
 
+# Below the reach of both clusters: at the reach itself, rounding decides whether they touch.
 @settings(max_examples=150)
-@given(st.integers(1, 6), st.integers(1, 4), st.floats(0.2, 1), st.floats(0.7, 1), st.integers(0, 2**32))
+@given(st.integers(1, 6), st.integers(1, 4), st.floats(0.2, 0.999), st.floats(0.7, 1), st.integers(0, 2**32))
 def test_a_link_is_one_exact_contact_at_the_distance_asked_for(n, m, share, keep, seed):
     rng = np.random.default_rng(seed)
     first, second = coil(n, rng), coil(m, rng)
