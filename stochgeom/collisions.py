@@ -12,7 +12,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from .compiled import kernel
+from .merging import random_direction
 
 BALLISTIC, DIFFUSION = 0, 1
 CLOSE = 1e-3  # of the smallest radius: a diffusing cluster this near to contact goes straight to it
@@ -45,7 +47,7 @@ class Pair(NamedTuple):
     second_index: np.ndarray
 
 
-@njit(cache=True)
+@kernel
 def collide(radii, species, primary, n_species, motion, one_by_one, affinity, overlap, rng):
     """Centres (n, 3), in units of `radii`, of one aggregate; `primary` (n,) numbers runs of one species.
 
@@ -74,7 +76,7 @@ def collide(radii, species, primary, n_species, motion, one_by_one, affinity, ov
     return pool.centres
 
 
-@njit(cache=True)
+@kernel
 def _singles(radii, species, n_species):
     n = radii.size
     counts = np.zeros((n, n_species), np.int64)
@@ -86,7 +88,7 @@ def _singles(radii, species, n_species):
     )  # fmt: skip
 
 
-@njit(cache=True)
+@kernel
 def _join(pool, pair, members, motion, one_by_one, affinity, keep, rng):
     """Join the clusters `members`; returns the one that is left."""
     n = members.size
@@ -119,7 +121,7 @@ def _join(pool, pair, members, motion, one_by_one, affinity, keep, rng):
     return members[0]
 
 
-@njit(cache=True)
+@kernel
 def _partner(pool, others, cluster, affinity, rng):
     """Place in `others` of a partner, drawn with the expected weight of its contacts."""
     n = others.size
@@ -135,7 +137,7 @@ def _partner(pool, others, cluster, affinity, rng):
     return chosen
 
 
-@njit(cache=True)
+@kernel
 def _unlike_share(pool, a, b):
     """Chance that a random particle of a and one of b are of different species."""
     alike = 0.0
@@ -144,7 +146,7 @@ def _unlike_share(pool, a, b):
     return 1.0 - alike / (pool.size[a] * pool.size[b])
 
 
-@njit(cache=True)
+@kernel
 def _merge(pool, pair, a, b, motion, affinity, keep, rng):
     """Collide b with a until a contact is taken; the joint cluster, named by the larger one."""
     if pool.size[b] > pool.size[a]:
@@ -170,7 +172,7 @@ def _merge(pool, pair, a, b, motion, affinity, keep, rng):
     return a
 
 
-@njit(cache=True)
+@kernel
 def _turned(pool, cluster, out, contact, index, keep, rng):
     """Centres of a cluster, turned at random (Shoemake 1992), its contact radii and its particles."""
     u, a, b = rng.random(), 2 * np.pi * rng.random(), 2 * np.pi * rng.random()
@@ -190,16 +192,7 @@ def _turned(pool, cluster, out, contact, index, keep, rng):
         p, k = pool.follower[p], k + 1
 
 
-@njit(cache=True)
-def _direction(out, rng):
-    """A uniform random unit vector into `out` (3,)."""
-    out[2] = 2 * rng.random() - 1
-    angle = 2 * np.pi * rng.random()
-    side = np.sqrt(max(0.0, 1 - out[2] ** 2))
-    out[0], out[1] = side * np.cos(angle), side * np.sin(angle)
-
-
-@njit(cache=True)
+@kernel
 def travel(pair, na, nb, shift, direction):
     """How far the second cluster, at `shift` (3,), can go along `direction` until it touches the first.
 
@@ -225,7 +218,7 @@ def travel(pair, na, nb, shift, direction):
     return max(best, 0.0), best_i, best_j
 
 
-@njit(cache=True)
+@kernel
 def gap(pair, na, nb, shift):
     """Smallest distance of the surfaces of the two clusters, the second at `shift`; (gap, first, second)."""
     best, best_i, best_j = np.inf, -1, -1
@@ -243,7 +236,7 @@ def gap(pair, na, nb, shift):
     return best, best_i, best_j
 
 
-@njit(cache=True)
+@kernel
 def _fly(pair, na, nb, launch, shift, rng):
     """A straight flight at a random impact parameter, again until it hits; leaves the contact in `shift`."""
     down = np.array([0.0, 0.0, -1.0])
@@ -256,7 +249,7 @@ def _fly(pair, na, nb, launch, shift, rng):
             return i, j
 
 
-@njit(cache=True)
+@kernel
 def _diffuse(pair, na, nb, launch, shift, rng):
     """Brownian translation from the launch sphere to first contact; leaves the contact in `shift`.
 
@@ -264,12 +257,12 @@ def _diffuse(pair, na, nb, launch, shift, rng):
     shifts ("walk on spheres", Muller 1956). Far outside, the gap to the sphere of all contacts will do.
     """
     step, limit = np.empty(3), CLOSE * min(pair.first_contact[:na].min(), pair.second_contact[:nb].min())
-    _direction(step, rng)
+    step[0], step[1], step[2] = random_direction(rng)
     shift[:] = launch * step
     while True:
         far = np.sqrt(shift[0] ** 2 + shift[1] ** 2 + shift[2] ** 2)
         if far > LOST * launch:
-            _direction(step, rng)
+            step[0], step[1], step[2] = random_direction(rng)
             shift[:] = launch * step
             continue
         free, i, j = far - launch, -1, -1
@@ -282,11 +275,11 @@ def _diffuse(pair, na, nb, launch, shift, rng):
             distance, i, j = travel(pair, na, nb, shift, step)
             shift[:] = shift + distance * step
             return i, j
-        _direction(step, rng)
+        step[0], step[1], step[2] = random_direction(rng)
         shift[:] = shift + free * step
 
 
-@njit(cache=True)
+@kernel
 def _fuse(pool, pair, a, b, shift):
     """Append b, moved by `shift`, to a, both as they are turned; origin to the joint centre of mass."""
     for k in range(pool.size[a]):

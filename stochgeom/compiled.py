@@ -8,7 +8,7 @@ from pathlib import Path
 
 from numba import njit
 
-_FILES = ("compiled.py", "merging.py", "growth.py")
+_FILES = ("compiled.py", "merging.py", "growth.py", "collisions.py", "restructuring.py")
 STAMP = hashlib.sha256(b"".join(Path(__file__).with_name(name).read_bytes() for name in _FILES)).hexdigest()
 
 

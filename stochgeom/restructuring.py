@@ -10,7 +10,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from .compiled import kernel
+from .merging import random_direction
 
 CANDIDATES = 24  # bends compared for each loop; the one that moves least is made
 PATIENCE = 20  # rounds of candidates without one possible bend before giving up
@@ -27,7 +29,7 @@ class Bend(NamedTuple):
     stack: np.ndarray  # (n,)
 
 
-@njit(cache=True)
+@kernel
 def close_loops(centres, radii, contacts, wanted, keep, rng):
     """Bend branches of `centres` (n, 3), in place, until there are `wanted` contacts; returns how many.
 
@@ -51,7 +53,7 @@ def close_loops(centres, radii, contacts, wanted, keep, rng):
             h, size = _branch(links, made, neighbours, begin, bend, rng)
             if h < 0:
                 continue
-            _direction(bend.axis, rng)
+            bend.axis[0], bend.axis[1], bend.axis[2] = random_direction(rng)
             _cylindrical(centres, h, bend)
             found, i, j = smallest_turn(radii, h, bend, keep)
             if abs(found) * size < least:
@@ -68,7 +70,7 @@ def close_loops(centres, radii, contacts, wanted, keep, rng):
     return made
 
 
-@njit(cache=True)
+@kernel
 def _adjacency(n, links, made):
     """Neighbours of all particles in one array, and where each particle's begin (n + 1,)."""
     begin = np.zeros(n + 1, np.int64)
@@ -85,7 +87,7 @@ def _adjacency(n, links, made):
     return neighbours, begin
 
 
-@njit(cache=True)
+@kernel
 def _branch(links, made, neighbours, begin, bend, rng):
     """Mark a random branch that hangs on one particle, the hinge, in `bend.inside`; (hinge, particles in it).
 
@@ -118,15 +120,7 @@ def _branch(links, made, neighbours, begin, bend, rng):
     return hinge, size
 
 
-@njit(cache=True)
-def _direction(out, rng):
-    out[2] = 2 * rng.random() - 1
-    angle = 2 * np.pi * rng.random()
-    side = np.sqrt(max(0.0, 1 - out[2] ** 2))
-    out[0], out[1] = side * np.cos(angle), side * np.sin(angle)
-
-
-@njit(cache=True)
+@kernel
 def _cylindrical(centres, hinge, bend):
     """Cylindrical coordinates of all centres about the axis through the hinge."""
     axis = bend.axis
@@ -149,7 +143,7 @@ def _cylindrical(centres, hinge, bend):
         bend.azimuth[k] = np.arctan2(across, along)
 
 
-@njit(cache=True)
+@kernel
 def smallest_turn(radii, hinge, bend, keep):
     """Smallest angle, of either sign, by which the branch turns about the axis until it touches the rest.
 
@@ -180,7 +174,7 @@ def smallest_turn(radii, hinge, bend, keep):
     return best, best_i, best_j
 
 
-@njit(cache=True)
+@kernel
 def turn(centres, inside, hinge, axis, angle):
     """Turn the particles `inside` by `angle` about `axis` through the hinge, in place (Rodrigues)."""
     cosine, sine = np.cos(angle), np.sin(angle)

@@ -68,7 +68,9 @@ def test_the_same_crystal_by_an_own_cif_passes(demo, tmp_path):
     text = (tmp_path / "own.cif").read_text()
     (tmp_path / "own.cif").write_text(f"# my own copy\n{text}")
     demo["materials"] = {"anatase": SHIPPED}
-    preflight(load(demo, tmp_path), tmp_path / "out", 2)
+    recipe = load(demo, tmp_path)
+    assert recipe.materials["anatase"].cif_text.startswith("# my own copy")
+    preflight(recipe, tmp_path / "out", 2)  # raises if it is refused
 
 
 def test_a_copy_of_the_shipped_table_counts_as_the_shipped_one(demo, tmp_path):
