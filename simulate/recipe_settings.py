@@ -146,6 +146,25 @@ class MultisliceSettings(Strict):
     tail: Literal["independent-atom", "none"] = "independent-atom"
 
 
+class WindowedSettings(Strict):
+    """Engine `windowed`: multislice in windows that follow each probe (`docs/windowed.md`).
+
+    `band_mrad`: largest angle that waves keep; what scatters further is counted and leaves. `window_angstrom`:
+    side of a window in focus, at the first atom; it grows with the cone, and by `spread_mrad` with the depth of
+    material. `reach_angstrom`: how far beyond its cone a probe feels atoms. `block_pixels`: side of the blocks
+    in which an image is made.
+    """
+
+    name: Literal["windowed"] = "windowed"
+    band_mrad: PositiveFloat = 60.0
+    slice_thickness_angstrom: PositiveFloat = 6.0
+    window_angstrom: PositiveFloat = 20.0
+    spread_mrad: NonNegativeFloat = 10.0
+    reach_angstrom: PositiveFloat = 4.0
+    phonon_configurations: PositiveInt = 1
+    block_pixels: PositiveInt | None = None
+
+
 class ValidationSettings(Strict):
     """Reference probes beside a response corpus.
 
