@@ -205,7 +205,8 @@ def _image_formation(corpus: Corpus) -> str:
 
 
 def _array_rows(corpus: Corpus) -> list[tuple[str, ...]]:
-    specs = layout.sample_arrays(corpus.recipe, len(corpus)) + layout.validation_arrays(corpus.recipe)
+    recipe = corpus.recipe
+    specs = layout.sample_arrays(recipe, len(corpus), corpus.has_errors) + layout.validation_arrays(recipe)
     return [(f"`{s.name}`", f"{s.shape}", s.dtype, s.unit or "by column", s.meaning) for s in specs]
 
 
@@ -234,7 +235,7 @@ def croissant(corpus: Corpus) -> dict[str, Any]:
             "dataType": "sc:Float" if spec.dtype.startswith("float") else "sc:Integer",
             "source": {"fileSet": {"@id": "store"}, "extract": {"fileProperty": "content"}},
         }
-        for spec in layout.sample_arrays(recipe, len(corpus))
+        for spec in layout.sample_arrays(recipe, len(corpus), corpus.has_errors)
     ]
     return {
         "@context": _CONTEXT,

@@ -18,7 +18,7 @@ import numpy as np
 import zarr
 from zarr.codecs import BytesCodec, Crc32cCodec, ZstdCodec
 
-from simulate.recipe_settings import SPLITS
+from simulate.recipe_settings import SPLITS, BlockSettings
 from stochgeom.errors import UserError
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ PARTICLE_COLUMNS = (
     "qw",
 )
 PROBE_COLUMNS = ("sample", "y", "x", "place", "intensity", "standard_error", "response")
+ERRORS = "truth/standard_error"
 _RUN = re.compile(r"run-\d{8}T\d{6}Z-[0-9a-f]{32}\.json")
 NAN = float("nan")
 
@@ -99,20 +100,30 @@ def shard_range(shard: int, samples: int, samples_per_shard: int) -> range:
     return range(shard * samples_per_shard, min((shard + 1) * samples_per_shard, samples))
 
 
-def sample_arrays(recipe: Recipe, samples: int) -> list[ArraySpec]:
-    """Every array that has one entry for each sample."""
+def reports_errors(recipe: Recipe) -> bool:
+    """Whether images are means over several configurations of atoms, so that they have a standard error."""
+    return isinstance(recipe.engine, BlockSettings) and recipe.engine.phonon_configurations > 1
+
+
+def sample_arrays(recipe: Recipe, samples: int, errors: bool | None = None) -> list[ArraySpec]:
+    """Every array that has one entry for each sample.
+
+    errors: whether the store has `truth/standard_error`, which an earlier version left out; None asks the
+    recipe.
+    """
+    errors = reports_errors(recipe) if errors is None else errors
     n, per_shard, slots = samples, recipe.samples_per_shard, recipe.aggregate.largest_n
     channels, (ny, nx) = len(recipe.channel_names), recipe.field.shape
 
     def spec(name: str, tail: dict[str, int], dtype: str, fill: float, unit: str, meaning: str) -> ArraySpec:
-        chunk = 1 if name == "images" else per_shard
+        chunk = 1 if name in ("images", ERRORS) else per_shard
         return ArraySpec(
             name, (n, *tail.values()), dtype, ("sample", *tail), chunk, per_shard, fill, unit, meaning
         )
 
     image = {"channel": channels, "y": ny, "x": nx}
     table = {"slot": slots, "column": len(PARTICLE_COLUMNS)}
-    return [
+    found = [
         spec("images", image, "float32", NAN, "1", "fraction of the incident beam"),
         spec(
             "parameters", {"parameter": len(recipe.parameter_names)}, "float64", NAN, "", "asked of the model"
@@ -132,6 +143,8 @@ def sample_arrays(recipe: Recipe, samples: int) -> list[ArraySpec]:
         spec("draws", {}, "uint16", 0, "1", "parameter draws until one was feasible"),
         spec("truth/cropped", {}, "uint8", 255, "1", "1 where material leaves the field"),
     ]
+    meaning = "of `images`: of the mean over the configurations of atoms"
+    return [*found, spec(ERRORS, image, "float32", NAN, "1", meaning)] if errors else found
 
 
 def validation_arrays(recipe: Recipe) -> list[ArraySpec]:
@@ -160,9 +173,9 @@ def validation_arrays(recipe: Recipe) -> list[ArraySpec]:
     ]
 
 
-def arrays(recipe: Recipe, samples: int) -> list[ArraySpec]:
-    """Every array of a corpus."""
-    found = [*sample_arrays(recipe, samples), *validation_arrays(recipe)]
+def arrays(recipe: Recipe, samples: int, errors: bool | None = None) -> list[ArraySpec]:
+    """Every array of a corpus; `errors` as in `sample_arrays`."""
+    found = [*sample_arrays(recipe, samples, errors), *validation_arrays(recipe)]
     found.append(status_array(STATUS["shard"], shard_count(samples, recipe.samples_per_shard)))
     if recipe.validation is not None:
         found.append(status_array(STATUS["validation"], recipe.validation.aggregates))
@@ -194,6 +207,7 @@ def attributes(recipe: Recipe, samples: int) -> dict[str, Any]:
         "species_names": list(recipe.species_names),
         "phase_names": list(recipe.phase_names),
         "splits": list(SPLITS),
+        "standard_error": reports_errors(recipe),
         "units": {name: unit_of(name) for name in (*recipe.parameter_names, *recipe.descriptor_names)},
     }
 

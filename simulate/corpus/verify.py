@@ -78,7 +78,7 @@ def _missing(corpus: Corpus) -> list[str]:
 def check_arrays(corpus: Corpus) -> list[str]:
     """Arrays that the corpus lacks or that are not as its recipe says, as lines; they cannot be read."""
     problems = []
-    for spec in layout.arrays(corpus.recipe, len(corpus)):
+    for spec in layout.arrays(corpus.recipe, len(corpus), corpus.has_errors):
         try:
             array = corpus.array(spec.name)
         except UserError as error:
@@ -138,8 +138,16 @@ def check_shard(corpus: Corpus, shard: int) -> list[str]:
         problems.append("images: not finite")
     elif images.min() < 0 or images.max() > 1:
         problems.append(f"images: {images.min():.3g} to {images.max():.3g} outside 0 to 1")
-    problems += _check_truth(corpus, rows)
+    problems += _check_errors(corpus, rows) + _check_truth(corpus, rows)
     return [f"{where}: {problem}" for problem in problems]
+
+
+def _check_errors(corpus: Corpus, rows: slice) -> list[str]:
+    if corpus.standard_error is None:
+        return []
+    errors = np.asarray(corpus.standard_error[rows])
+    good = np.isfinite(errors).all() and errors.min() >= 0
+    return [] if good else [f"{layout.ERRORS}: not finite or below 0"]
 
 
 def _check_truth(corpus: Corpus, rows: slice) -> list[str]:
@@ -214,7 +222,9 @@ def made_alike(corpus: Corpus) -> bool:
 
 def _pairs(corpus: Corpus, index: int, again: Sample) -> list[tuple[str, Any, Any]]:
     count = int(corpus.n_particles[index])
+    errors = corpus.standard_error
     return [
+        *([] if errors is None else [(layout.ERRORS, errors[index], again.standard_error)]),
         ("images", corpus.images[index], again.image),
         ("parameters", corpus.parameters[index], again.parameters),
         ("descriptors", corpus.descriptors[index], _stored_descriptors(corpus, again)),

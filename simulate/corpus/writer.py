@@ -37,7 +37,8 @@ class CorpusWriter:
         self.samples = int(self.group.attrs["samples"])  # type: ignore[arg-type]
         # A store that an earlier version began keeps the columns it began with.
         self._descriptors: list[str] = self.group.attrs["descriptor_names"]  # type: ignore[assignment]
-        self._arrays = [spec.name for spec in layout.sample_arrays(recipe, self.samples)]
+        errors = bool(self.group.attrs.get("standard_error", False))
+        self._arrays = [spec.name for spec in layout.sample_arrays(recipe, self.samples, errors)]
 
     def write_shard(self, shard: int, samples: Sequence[Sample]) -> None:
         """Store all samples of a shard, in order, then mark it finished."""
@@ -70,7 +71,7 @@ class CorpusWriter:
         particles = np.full((len(samples), slots, len(layout.PARTICLE_COLUMNS)), np.nan, np.float32)
         for row, sample in zip(particles, samples, strict=True):
             row[: len(sample.particles)] = sample.particles
-        return {
+        columns: dict[str, NDArray[Any]] = {
             "images": np.stack([sample.image for sample in samples]),
             "parameters": np.stack([sample.parameters for sample in samples]),
             "descriptors": np.stack([sample.descriptors[kept] for sample in samples]),
@@ -81,6 +82,8 @@ class CorpusWriter:
             "draws": np.array([sample.draws for sample in samples], np.uint16),
             "truth/cropped": np.array([sample.cropped for sample in samples], np.uint8),
         }
+        errors = [sample.standard_error for sample in samples if sample.standard_error is not None]
+        return columns | ({layout.ERRORS: np.stack(errors)} if errors else {})
 
 
 def prepare_store(out: str | Path, recipe: Recipe, samples: int, overwrite: bool = False) -> Path:

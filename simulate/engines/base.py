@@ -119,6 +119,15 @@ def put_together(shape: tuple[int, int], parts: Iterable[tuple[Block, BlockResul
     return BlockResult(*layers)
 
 
+def whole_image(engine: Engine, scene: Scene, microscope: Microscope) -> BlockResult:
+    """Image of the scene's field by any engine, with its standard error where the engine gives one."""
+    if not isinstance(engine, BlockEngine):
+        return BlockResult(np.asarray(engine.image(scene, microscope), np.float32))
+    blocks = engine.blocks(scene, microscope)
+    parts = ((block, engine.block_result(scene, microscope, block)) for block in blocks)
+    return put_together(scene.field.shape, parts)
+
+
 def make_engine(settings: ResponseSettings | MultisliceSettings) -> Engine:
     """The engine that a recipe's `engine` table asks for."""
     if settings.name == "response":
