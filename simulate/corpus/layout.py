@@ -28,6 +28,8 @@ SCHEMA_VERSION = 1
 STORE = "corpus.zarr"
 RUNS = "runs"
 """Folder beside the store with a record of every run that made a part of it."""
+BLOCKS = "blocks"
+"""Folder beside the store with the finished blocks of images whose shard is not finished."""
 
 PARTICLE_COLUMNS = (
     "x_nm",
@@ -48,7 +50,9 @@ _RUN = re.compile(r"run-\d{8}T\d{6}Z-[0-9a-f]{32}\.json")
 NAN = float("nan")
 
 Task = tuple[str, int]
-"""What one writer makes at a time: `shard` and its number, or `validation` and that of a probed aggregate."""
+"""What one writer makes at a time: `shard` and its number, `validation` and that of a probed aggregate, or
+`block` and a number that `block_task` makes.
+"""
 
 STATUS = {"validation": "validation/status", "shard": "status"}
 """Array that says which tasks of a kind are finished; the kind of the longest tasks first."""
@@ -103,6 +107,18 @@ def shard_range(shard: int, samples: int, samples_per_shard: int) -> range:
 def reports_errors(recipe: Recipe) -> bool:
     """Whether images are means over several configurations of atoms, so that they have a standard error."""
     return isinstance(recipe.engine, BlockSettings) and recipe.engine.phonon_configurations > 1
+
+
+def block_task(recipe: Recipe, sample: int, block: int) -> Task:
+    """The task that makes a block of a sample (and cheap ones beside it, of which this is the first)."""
+    ny, nx = recipe.field.shape  # an image has no more blocks than pixels
+    return "block", sample * ny * nx + block
+
+
+def block_of(recipe: Recipe, task: Task) -> tuple[int, int]:
+    """Sample and block of such a task."""
+    ny, nx = recipe.field.shape
+    return divmod(task[1], ny * nx)
 
 
 def sample_arrays(recipe: Recipe, samples: int, errors: bool | None = None) -> list[ArraySpec]:

@@ -21,6 +21,7 @@ from zarr.core.sync import sync
 from zarr.storage import LocalStore
 
 from simulate.corpus import layout
+from simulate.corpus.block_files import remove_blocks
 from stochgeom.errors import UserError
 
 if TYPE_CHECKING:
@@ -64,6 +65,14 @@ class CorpusWriter:
         """Say that a task is finished, or take that back so that it is made again."""
         kind, number = task
         _array(self.group, layout.STATUS[kind])[number] = int(finished)
+
+    def is_finished(self, task: layout.Task) -> bool:
+        """Whether a task is finished; one whose entry cannot be read is not."""
+        kind, number = task
+        try:
+            return bool(_array(self.group, layout.STATUS[kind])[number] == 1)
+        except Exception:  # as zarr and its codecs raise them
+            return False
 
     def _columns(self, samples: Sequence[Sample]) -> dict[str, NDArray[Any]]:
         slots, names = self.recipe.aggregate.largest_n, self.recipe.descriptor_names
@@ -110,6 +119,7 @@ def prepare_store(out: str | Path, recipe: Recipe, samples: int, overwrite: bool
         if overwrite:
             for path in layout.descriptions(final.parent):  # of the corpus that goes
                 path.unlink(missing_ok=True)
+            remove_blocks(final.parent)
         _move_into_place(fresh, final, overwrite)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)

@@ -54,7 +54,7 @@ def test_a_changed_one_is_found_by_recomputing(finished_multislice, tmp_path):
     own = shutil.copytree(finished_multislice, tmp_path / "own")
     array = zarr.open_array(own / "corpus.zarr" / "truth/standard_error", mode="r+")
     array[2] = array[2] * np.float32(1.5)
-    found = verify(Corpus.open(own), recompute=3)
+    found = verify(Corpus.open(own), recompute=30)
     assert found.problems
     assert all("truth/standard_error differs by" in problem for problem in found.problems)
 
