@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,9 +16,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zarr
 
+import heterostem
 import simulate.executors as executors
-from simulate.agenda import BlockAgenda, block_engine
+from simulate.agenda import BlockAgenda, block_engine, plan_sample
 from simulate.corpus import block_files
 from simulate.corpus.block_files import BlockFiles, kept_blocks
 from simulate.corpus.leftovers import ABANDONED_AFTER_S
@@ -369,3 +372,27 @@ def test_a_place_that_cannot_be_written_is_one_line(recipe, tmp_path):
         generate(recipe, tmp_path, progress=False)
     assert "\n" not in str(caught.value)
     assert block_files.kept_blocks(tmp_path) == []
+
+
+def test_verify_recomputes_blocks_with_something_to_compute(finished_multislice, recipe, computed, capsys):
+    found = verify(Corpus.open(finished_multislice), recompute=5, seed=1)
+    assert found.ok, found.problems
+    assert (found.recomputed, len(set(found.recomputed_blocks)), len(computed)) == ([], 5, 5)
+    assert {sample for sample, _ in found.recomputed_blocks} == {0, 1, 2}
+    assert found.largest_difference == 0
+    engine = block_engine(recipe)
+    for sample, number in found.recomputed_blocks:
+        made = realise(recipe, sample)
+        assert plan_sample(recipe, engine, made).work[number] > 0
+    assert heterostem.run(["verify", str(finished_multislice), "--recompute", "1", "--seed", "3"]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"images, which have several blocks each, block \d of sample \d recomputed bit", said)
+
+
+def test_a_changed_block_is_found_by_recomputing(finished_multislice, tmp_path):
+    own = shutil.copytree(finished_multislice, tmp_path / "own")
+    array = zarr.open_array(own / "corpus.zarr" / "images", mode="r+")
+    array[1, 0, 4:8, 4:8] = array[1, 0, 4:8, 4:8] * np.float32(1.01)
+    problems = verify(Corpus.open(own), recompute=27).problems
+    assert len(problems) == 1
+    assert re.match(r"sample 1, block 4: images differs by 0\.0\d+ when recomputed", problems[0])
