@@ -101,14 +101,16 @@ class MultisliceEngine:
         self, scene: Scene, microscope: Microscope, points_nm: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """Intensity (p, channel) at points (p, 2); points in one pixel of the field share a potential."""
-        points = np.asarray(points_nm, dtype=float)
-        if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
-            raise UserError(f"points_nm should be finite and of shape (p, 2), not {points.shape}")
-        pixel = np.floor((points - np.array(scene.field.origin_nm)) / scene.field.pixel_size_nm + 0.5).astype(
-            np.int64
-        )
-        groups = np.unique(pixel, axis=0, return_inverse=True)[1].reshape(-1)
+        points, groups = _grouped(scene, points_nm)
         return self._run(scene, microscope, points, groups, np.ones(len(points), bool))[0]
+
+    def probes_work(self, scene: Scene, microscope: Microscope, points_nm: NDArray[np.float64]) -> float:
+        """What `probes` costs, in the unit of `block_work`."""
+        work = sum(
+            cell_work(scene, microscope, self.settings, cell, len(cell.places))
+            for cell in cells(scene, microscope, self.settings, *_grouped(scene, points_nm))
+        )
+        return work * self.settings.phonon_configurations
 
     def cost(self, scene: Scene, microscope: Microscope) -> str:
         """Number and size of the wave propagations of an image, in words."""
@@ -244,6 +246,15 @@ class MultisliceEngine:
             return matrix.reduce(scan=abtem.CustomScan(scan), ctf=ctf, detectors=detectors)
 
         return measure
+
+
+def _grouped(scene: Scene, points_nm: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Points (p, 2) in nm, and the same number (p,) for those in one pixel. UserError if they are none."""
+    points = np.asarray(points_nm, dtype=float)
+    if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
+        raise UserError(f"points_nm should be finite and of shape (p, 2), not {points.shape}")
+    pixel = np.floor((points - np.array(scene.field.origin_nm)) / scene.field.pixel_size_nm + 0.5)
+    return points, np.unique(pixel.astype(np.int64), axis=0, return_inverse=True)[1].reshape(-1)
 
 
 def _beam(microscope: Microscope, defocus: float) -> dict[str, Any]:
