@@ -29,13 +29,14 @@ _TRIES = 500
 
 def measure_blocks(recipe: Recipe, engine: BlockEngine, most: int, found: Measured) -> None:
     """Time random blocks of several samples, and scale by the work of all their blocks."""
-    scope = recipe.microscope
     real: list[Realisation] = []
-    realise_s = [
-        seconds(lambda i: real.append(realise(recipe, i)), index) for index in within(SAMPLES_S, range(most))
-    ]
-    plans = [plan_sample(recipe, engine, made) for made in real]
-    found.engine_bytes = max(engine.memory_bytes(made.scene, scope) for made in real)
+    plans: list[Plan] = []
+    realise_s = []
+    for index in within(SAMPLES_S, range(most)):
+        realise_s.append(seconds(lambda index=index: real.append(realise(recipe, index))))
+        plans.append(plan_sample(recipe, engine, real[-1]))
+        need = engine.memory_bytes(real[-1].scene, recipe.microscope)
+        found.engine_bytes = max(found.engine_bytes, need)
     found.blocks_per_image = len(plans[0].blocks)
     timer = _Timer(recipe, real, max(plans[0].blocks[0].shape))
     timer.run()
@@ -75,6 +76,7 @@ class _Timer:
     def __init__(self, recipe: Recipe, real: list[Realisation], largest: int) -> None:
         self._recipe, self._real, self._largest = recipe, real, largest
         self._rng = default_rng(0)
+        self._divided: dict[int, tuple[BlockEngine, list[Block]]] = {}
         self.seconds: list[float] = []
         self.work: list[float] = []
         self.results: list[BlockResult] = []
@@ -104,17 +106,23 @@ class _Timer:
 
     def _draw(self, side: int) -> tuple[BlockEngine, Realisation, Block, float] | None:
         """A random block of this side with its work; None where there seems to be none with work."""
-        settings, scope = self._recipe.engine_settings, self._recipe.microscope
-        engine = make_engine(settings.model_copy(update={"block_pixels": side}))
-        assert isinstance(engine, BlockEngine)
+        engine, blocks = self._division(side)
         for _ in range(_TRIES):
             made = self._real[self._rng.integers(len(self._real))]
-            blocks = engine.blocks(made.scene, scope)
             block = blocks[self._rng.integers(len(blocks))]
-            work = engine.block_work(made.scene, scope, block)
+            work = engine.block_work(made.scene, self._recipe.microscope, block)
             if work > 0:
                 return engine, made, block, work
         return None
+
+    def _division(self, side: int) -> tuple[BlockEngine, list[Block]]:
+        """The engine that divides images so, and the blocks, which are those of every sample."""
+        if side not in self._divided:
+            settings = self._recipe.engine_settings.model_copy(update={"block_pixels": side})
+            engine = make_engine(settings)
+            assert isinstance(engine, BlockEngine)
+            self._divided[side] = engine, engine.blocks(self._real[0].scene, self._recipe.microscope)
+        return self._divided[side]
 
     def _next(self, left: float) -> tuple[BlockEngine, Realisation, Block, float] | None:
         """The next block: of twice the side if three of them fit into the seconds that are left."""

@@ -51,6 +51,12 @@ class BlockFiles:
         layers = np.stack(result.layers).astype("<f4")
         np.lib.format.write_array(stream, layers, allow_pickle=False)
         content = stream.getvalue() + self._digest(sample, number, stream.getvalue())
+        try:
+            self._put(sample, number, content)
+        except FileNotFoundError:  # another process finished the corpus, and removed the folder just now
+            self._put(sample, number, content)
+
+    def _put(self, sample: int, number: int, content: bytes) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         write_bytes(self.path(sample, number), content)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simulate.corpus import layout
+from simulate.corpus.block_files import kept_blocks
 from simulate.corpus.provenance import provenance
 from simulate.laws import describe_law
 from simulate.recipe_settings import SPLITS, ResponseSettings
@@ -58,10 +59,11 @@ def overview(corpus: Corpus) -> str:
     """What `heterostem info` prints: facts, laws, image formation, distance from the reference, as aligned
     text.
     """
-    done = corpus.finished
+    done, kept = corpus.finished, len(kept_blocks(corpus.path.parent))
     blocks = [
         [
             ("corpus", f"{corpus.recipe.name}, {int(done.sum())} of {len(done)} shards finished"),
+            *([("blocks", f"{kept} finished, of unfinished shards")] if kept else []),
             *fact_rows(corpus),
         ],
         law_rows(corpus),

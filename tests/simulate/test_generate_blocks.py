@@ -23,6 +23,7 @@ import simulate.executors as executors
 from simulate.agenda import BlockAgenda, block_engine, plan_sample
 from simulate.corpus import block_files
 from simulate.corpus.block_files import BlockFiles, kept_blocks
+from simulate.corpus.card import overview
 from simulate.corpus.leftovers import ABANDONED_AFTER_S
 from simulate.corpus.reader import Corpus
 from simulate.corpus.verify import verify
@@ -76,6 +77,7 @@ def test_any_order_of_the_blocks_gives_the_same_bytes(finished_multislice, recip
     for task in reversed(tasks):
         run(recipe, tmp_path, task)
     assert len(kept_blocks(tmp_path)) >= len(tasks) > 10
+    assert f"{len(kept_blocks(tmp_path))} finished, of unfinished shards" in overview(Corpus.open(tmp_path))
     for shard in (1, 0):
         run(recipe, tmp_path, ("shard", shard))
     assert contents(tmp_path) == contents(finished_multislice)
