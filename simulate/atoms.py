@@ -22,7 +22,7 @@ CLOSEST_ANGSTROM = 1.5
 """Of two atoms of different particles closer than this, the later particle's goes."""
 OFFSET_KEY = 2
 """Child of the crystals' seed that draws the lattice offsets; another child is the response engine's."""
-_CACHED_PARTICLES = 64
+CACHED_PARTICLES = 64
 
 Box = tuple[tuple[float, float, float], tuple[float, float, float]]
 
@@ -69,8 +69,8 @@ class SceneAtoms:
         self._neighbours = _earlier_neighbours(aggregate.centres, aggregate.circumradii)
         self._lowest, self._highest = aggregate.extents
         self._facets = None if aggregate.spherical else aggregate.facets
-        self.crystal = lru_cache(maxsize=_CACHED_PARTICLES)(self._crystal)
-        self.particle = lru_cache(maxsize=_CACHED_PARTICLES)(self._particle)
+        self.crystal = lru_cache(maxsize=CACHED_PARTICLES)(self._crystal)
+        self.particle = lru_cache(maxsize=CACHED_PARTICLES)(self._particle)
 
     def _crystal(self, k: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Particle k at rest before its neighbours' atoms are respected: numbers (n,), positions (n, 3) Å."""

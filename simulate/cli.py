@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     import cyclopts
 
     from simulate.calibration import CalibrationSettings
+    from simulate.recipe import Recipe
 
 
 def register(app: cyclopts.App) -> None:
@@ -34,6 +37,7 @@ def generate(
     part: str | None = None,
     overwrite: bool = False,
     repair: bool = False,
+    estimate: bool = False,
 ) -> None:
     """Make a corpus, finish one that was begun, or repair one that was damaged.
 
@@ -53,15 +57,22 @@ def generate(
     scheduler_file
         File of a Dask scheduler that runs already.
     part
-        K/N: make every N-th shard from the K-th on, without Dask; for job arrays.
+        K/N: make every N-th shard (of large images, block) from the K-th on, without Dask; for job arrays.
     overwrite
         Replace the corpus that is there.
     repair
         First read all that is finished, and make again what is damaged.
+    estimate
+        Only measure for about half a minute, and say what time, memory and disk the corpus takes.
     """
     from simulate import generate as making
     from simulate.recipe import Recipe
 
+    if estimate:
+        if part or scheduler or scheduler_file or overwrite or repair:
+            raise UserError("--estimate makes nothing; beside it only --samples and --workers mean something")
+        print_estimate(Recipe.load(recipe), out, samples, processors() if workers is None else workers)
+        return
     chosen = None if part is None else parse_part(part)
     if workers is None and chosen is None and scheduler is None and scheduler_file is None:
         workers = processors()
@@ -78,6 +89,17 @@ def generate(
     )
     left = len(making.missing_tasks(made))
     print(f"{made}: complete" if not left else f"{made}: {left} tasks left to other parts")
+
+
+def print_estimate(recipe: Recipe, out: Path, samples: int | None, workers: int) -> None:
+    """What a corpus in `out` would take, and how much room there is."""
+    from simulate.estimate import estimate, size
+
+    print(f"{recipe.name}: measuring for up to half a minute", file=sys.stderr, flush=True)
+    print(estimate(recipe, samples, workers).text())
+    place = next((folder for folder in (out, *out.absolute().parents) if folder.is_dir()), None)
+    if place is not None:
+        print(f"{size(shutil.disk_usage(place).free)} are free at {out}")
 
 
 def parse_part(text: str) -> tuple[int, int]:
@@ -120,7 +142,7 @@ def verify(path: Path, *, recompute: int = 3, seed: int | None = None) -> None:
         Folder of the corpus.
     recompute
         Random samples to make again and compare: bit by bit where processor and versions are those that made
-        the corpus, within 1e-4 elsewhere.
+        the corpus, within 1e-4 elsewhere. Of images of several blocks, random blocks instead.
     seed
         Chooses the same samples every time.
     """
@@ -143,6 +165,9 @@ def verify(path: Path, *, recompute: int = 3, seed: int | None = None) -> None:
         )
     how = "bit by bit" if made_alike(corpus) else f"within {found.largest_difference:.1g}"
     again = f"; samples {', '.join(map(str, found.recomputed))} recomputed {how}" if found.recomputed else ""
+    if found.recomputed_blocks:
+        blocks = ", ".join(f"{block} of sample {sample}" for sample, block in found.recomputed_blocks)
+        again = f"; of the images, which have several blocks each, block {blocks} recomputed {how}"
     print(f"{path}: {found.finished} of {found.samples} samples, all in order{again}")
 
 

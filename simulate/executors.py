@@ -6,7 +6,8 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,24 +21,49 @@ ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "
 SCHEDULER_TIMEOUT = "30s"
 
 
+AHEAD, AHEAD_PER_THREAD = 1000, 2
+"""Tasks at the scheduler: so many if planning them is quick, and as many for each of the workers' threads
+before a finished one is looked at. Not fewer, because workers may join while the first tasks run for hours.
+"""
+
+Work = Callable[[Task], Task]
+Then = Callable[[Task], list[Task]]
+
+
 @contextmanager
 def worked_through(
-    work: Callable[[Task], Task],
-    tasks: Sequence[Task],
+    work: Work,
+    tasks: Iterable[Task],
+    then: Then,
+    most: int,
     workers: int | None,
     scheduler: str | None,
     scheduler_file: str | Path | None,
 ) -> Iterator[Iterator[Task]]:
-    """Tasks as they are finished. `work` takes one and returns it; Dask sends it, so it must pickle small."""
-    if not tasks or (scheduler is None and scheduler_file is None and (workers or 1) <= 1):
-        yield (work(task) for task in tasks)
+    """Tasks as they are finished. `work` takes one and returns it; Dask sends it, so it must pickle small.
+
+    `tasks` are taken as they are needed, `then` says which ones a finished task makes possible, and `most`
+    bounds how many can be worked on at once.
+    """
+    if most == 0 or (scheduler is None and scheduler_file is None and (workers or 1) <= 1):
+        yield _here(work, tasks, then)
         return
     # The tasks are closed before the client is, also when the one who asked for them was interrupted.
     with (
-        _client(min(workers or 1, len(tasks)), scheduler, scheduler_file) as client,
-        closing(_through(client, work, tasks)) as finished,
+        _client(min(workers or 1, most), scheduler, scheduler_file) as client,
+        closing(_through(client, work, tasks, then)) as finished,
     ):
         yield finished
+
+
+def _here(work: Work, tasks: Iterable[Task], then: Then) -> Iterator[Task]:
+    """One after the other in this process."""
+    for task in tasks:
+        waiting = deque([task])
+        while waiting:
+            done = work(waiting.popleft())
+            waiting.extend(then(done))
+            yield done
 
 
 @contextmanager
@@ -96,18 +122,38 @@ def _interrupts_ignored() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _through(client: Any, work: Callable[[Task], Task], tasks: Sequence[Task]) -> Generator[Task, None, None]:
-    """Submit every task; a task whose worker dies is run again on another by Dask."""
+def _through(client: Any, work: Work, tasks: Iterable[Task], then: Then) -> Generator[Task, None, None]:
+    """Submit the tasks, always enough of them; one whose worker dies is run again on another by Dask."""
     from distributed import KilledWorker, as_completed
 
-    futures = [client.submit(work, task, pure=False) for task in tasks]
+    running: set[Any] = set()
+    ahead, finished = iter(tasks), as_completed()
+
+    def submit(task: Task, priority: int) -> None:
+        future = client.submit(work, task, pure=False, priority=priority)
+        running.add(future)
+        finished.add(future)
+
+    def top_up() -> None:
+        busy = AHEAD_PER_THREAD * sum(client.nthreads().values())
+        while len(running) < max(AHEAD, busy) and not (len(running) >= busy and finished.has_ready()):
+            task = next(ahead, None)
+            if task is None:
+                return
+            submit(task, priority=0)
+
     try:
-        for future in as_completed(futures):
-            yield future.result()
-            future.release()
+        top_up()
+        for future in finished:
+            done = future.result()
+            running.discard(future)
+            for task in then(done):
+                submit(task, priority=1)
+            top_up()
+            yield done
     except KilledWorker as error:
         raise UserError(
             f"a worker process died again and again ({error}); is there enough memory?"
         ) from error
     finally:
-        client.cancel(futures)
+        client.cancel(list(running))

@@ -1,21 +1,24 @@
 """Fills a corpus: in process, on a LocalCluster, on a scheduler that exists, or one part of a job array.
 
-A task is one shard: it gets the recipe as JSON and the shard's number, realises and renders its samples, and
-hands them to the writer. What travels through Dask is text and integers, never arrays. Stopping at any moment
-loses at most the shards in flight; running again makes the missing ones and touches nothing that is finished.
-With `repair`, what is finished is read first, and what is damaged is made again.
+A task is one shard (`simulate.work`): it gets the recipe as JSON and the shard's number, realises and renders
+its samples, and hands them to the writer. Images of several blocks are made block by block, so that one image
+can use a whole cluster (`simulate.agenda`). What travels through Dask is text and integers, never arrays.
+Stopping at any moment loses at most the shards, or blocks, in flight; running again makes the missing ones
+and touches nothing that is finished. With `repair`, what is finished is read first, and what is damaged is
+made again.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-import tempfile
 from collections.abc import Sequence
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 
+from simulate.agenda import Agenda, BlockAgenda, Part, block_engine
 from simulate.corpus import layout
+from simulate.corpus.block_files import remove_blocks
 from simulate.corpus.card import write_card
 from simulate.corpus.layout import Task
 from simulate.corpus.leftovers import sweep_abandoned, sweep_partials
@@ -23,16 +26,17 @@ from simulate.corpus.provenance import Run
 from simulate.corpus.reader import Corpus
 from simulate.corpus.verify import check_arrays, check_task
 from simulate.corpus.writer import CorpusWriter, prepare_store, read_attributes
-from simulate.crystal_shapes import check_shapes
-from simulate.engines.base import Engine, make_engine
 from simulate.executors import worked_through
+from simulate.preflight import preflight
 from simulate.progress import Progress
-from simulate.realise import realise, render
 from simulate.recipe import Recipe
 from simulate.recipe_files import CORPUS_TABLE
-from simulate.validation import probe_aggregate, probed_samples
+from simulate.work import run_task
 from stochgeom.errors import UserError
 from stochgeom.files import write_bytes
+
+Executor = tuple[int | None, str | None, str | Path | None]
+"""Workers, address of a scheduler, its file."""
 
 
 def generate(
@@ -42,7 +46,7 @@ def generate(
     workers: int | None = None,
     scheduler: str | None = None,
     scheduler_file: str | Path | None = None,
-    part: tuple[int, int] | None = None,
+    part: Part | None = None,
     overwrite: bool = False,
     repair: bool = False,
     progress: bool = True,
@@ -53,7 +57,7 @@ def generate(
     workers: processes of a LocalCluster; None, 0 or 1 works in this process.
     scheduler, scheduler_file: address or file of a Dask scheduler that exists; its workers must see `out`.
     part: (k, n), 1 <= k <= n: make every n-th shard, starting from the k-th, in this process and without
-    Dask.
+    Dask; of images of several blocks, about every n-th block, and the shards whose last block came from here.
     overwrite: replace a corpus that is already there.
     repair: first read all that is finished, and make again what is damaged; takes the corpus' own number of
     samples.
@@ -67,14 +71,14 @@ def generate(
     store = prepare_store(out, recipe, samples, overwrite=overwrite)
     sweep_abandoned(store.parent)
     _keep_table(recipe, out)
-    if repair:
-        _take_back_damaged(recipe, out, part, progress)
-    tasks = _own(missing_tasks(out), recipe, samples, part)
+    taken_back = _take_back_damaged(recipe, out, part, progress) if repair else []
+    agenda = _agenda(recipe, out, samples, part, taken_back)
     run = Run(store.parent, workers=None if elsewhere else max(workers or 1, 1), part=part)
-    _make(recipe, out, tasks, run, (workers, scheduler, scheduler_file), progress)
+    _make(recipe, out, agenda, run, (workers, scheduler, scheduler_file), progress)
     if not missing_tasks(out):
         sweep_partials(store)
-        if tasks or not all(path.exists() for path in layout.descriptions(store.parent)):
+        remove_blocks(store.parent)
+        if agenda.total or not all(path.exists() for path in layout.descriptions(store.parent)):
             write_card(Corpus.open(out))
     return out
 
@@ -86,27 +90,34 @@ def _samples(recipe: Recipe, out: Path, asked: int | None, repair: bool) -> int:
     return int(read_attributes(layout.store_path(out))["samples"]) if repair else recipe.samples
 
 
-def _make(
-    recipe: Recipe,
-    out: Path,
-    tasks: Sequence[Task],
-    run: Run,
-    executor: tuple[int | None, str | None, str | Path | None],
-    progress: bool,
-) -> None:
+def _agenda(recipe: Recipe, out: Path, samples: int, part: Part | None, taken_back: Sequence[Task]) -> Agenda:
+    """What this run has to do."""
+    missing = missing_tasks(out)
+    own = _own(missing, recipe, samples, part)
+    engine = block_engine(recipe) if missing else None
+    if engine is None:
+        return Agenda(own)
+    probes = [task for task in own if task[0] == "validation"]
+    claimed = [number for kind, number in taken_back if kind == "shard"]
+    return BlockAgenda(recipe, out, engine, probes, part, claimed)
+
+
+def _make(recipe: Recipe, out: Path, agenda: Agenda, run: Run, executor: Executor, progress: bool) -> None:
     """Work through the tasks, and keep the record of the run."""
-    if not tasks:
+    if not agenda.total:
         return
     samples = len(Corpus.open(out))
-    run.save(finished=False)
-    bar = Progress(recipe.name, len(tasks), unit="tasks", show=progress)
+    bar = Progress(recipe.name, agenda.total, unit=agenda.unit, show=progress)
     work = partial(run_task, json.dumps(recipe.canonical), str(out.absolute()))
-    with worked_through(work, tasks, *executor) as results:
+    with worked_through(work, agenda.tasks(), agenda.then, agenda.total, *executor) as results:
         for task in results:
-            run.count(task, samples, recipe.samples_per_shard)
-            bar.advance(1)
+            run.count(task, samples, recipe.samples_per_shard, agenda.blocks(task))
+            bar.advance(agenda.units(task))
+    for task in agenda.late():
+        run.count(work(task), samples, recipe.samples_per_shard)
     bar.close()
-    run.save(finished=True)
+    if run.saved:
+        run.save(finished=True)
 
 
 def missing_tasks(out: str | Path) -> list[Task]:
@@ -114,25 +125,28 @@ def missing_tasks(out: str | Path) -> list[Task]:
     return Corpus.open(out).tasks(finished=False)
 
 
-def _take_back_damaged(recipe: Recipe, out: Path, part: tuple[int, int] | None, progress: bool) -> None:
-    """Mark as not finished what is damaged, so that it is made again, and say what it is."""
+def _take_back_damaged(recipe: Recipe, out: Path, part: Part | None, progress: bool) -> list[Task]:
+    """Mark as not finished what is damaged, so that it is made again, and say what it is. Returns it."""
     corpus = Corpus.open(out)
     for problem in check_arrays(corpus):
         raise UserError(f"{problem}; this cannot be repaired, only made anew (overwrite)")
     writer = CorpusWriter(out, recipe)
     tasks = _own(corpus.tasks(finished=True), recipe, len(corpus), part)
     bar = Progress(f"{recipe.name}: checking", len(tasks), unit="tasks", show=progress)
+    damaged = []
     for task in tasks:
         problems = check_task(corpus, task)
         if problems:
             writer.mark(task, finished=False)
+            damaged.append(task)
             if progress:
                 print(f"{recipe.name}: made again: {problems[0]}", file=sys.stderr)
         bar.advance(1)
     bar.close()
+    return damaged
 
 
-def _own(tasks: Sequence[Task], recipe: Recipe, samples: int, part: tuple[int, int] | None) -> list[Task]:
+def _own(tasks: Sequence[Task], recipe: Recipe, samples: int, part: Part | None) -> list[Task]:
     """Those of the tasks that fall to a part of a job array; all of them without parts."""
     if part is None:
         return list(tasks)
@@ -149,7 +163,7 @@ def _check_request(
     samples: int | None,
     workers: int | None,
     dask: bool,
-    part: tuple[int, int] | None,
+    part: Part | None,
     overwrite: bool,
     repair: bool,
 ) -> None:
@@ -174,69 +188,3 @@ def _keep_table(recipe: Recipe, out: Path) -> None:
     source, copy = recipe.table_path(), layout.store_path(out).parent / CORPUS_TABLE
     if source is not None and source != copy:
         write_bytes(copy, source.read_bytes())
-
-
-def run_task(payload: str, out: str, task: Task) -> Task:
-    """Make one shard or the reference probes of one aggregate. Runs in any process that sees `out`."""
-    recipe = _recipe(payload, out)
-    writer = CorpusWriter(out, recipe)
-    kind, number = task
-    if kind == "validation":
-        writer.write_validation(number, probe_aggregate(recipe, writer.samples, number))
-        return task
-    engine = _engine(payload, out)
-    owned = layout.shard_range(number, writer.samples, recipe.samples_per_shard)
-    writer.write_shard(number, [render(recipe, index, engine) for index in owned])
-    return task
-
-
-@lru_cache(maxsize=4)
-def _recipe(payload: str, out: str) -> Recipe:
-    return Recipe.from_dict(json.loads(payload), folder=out)
-
-
-@lru_cache(maxsize=2)
-def _engine(payload: str, out: str) -> Engine:
-    """The engine of a recipe, built once in each process."""
-    return make_engine(_recipe(payload, out).engine_settings)
-
-
-def preflight(recipe: Recipe, out: Path, samples: int) -> None:
-    """Find out in seconds what would otherwise fail in the workers: the place, the engine, a first
-    aggregate.
-    """
-    _check_writable(out)
-    first = realise(recipe, 0).scene
-    make_engine(recipe.engine_settings).cost(first, recipe.microscope)
-    _check_table(recipe)
-    check_shapes(recipe)
-    if recipe.validation is not None:
-        probed_samples(recipe, samples)
-        try:
-            make_engine(recipe.validation.engine).cost(first, recipe.microscope)
-        except UserError as error:
-            raise UserError(f"validation.{error}") from None
-
-
-def _check_table(recipe: Recipe) -> None:
-    """The response table knows every phase, also what the first aggregate lacks, and is of its crystal."""
-    from simulate.engines.tables import ResponseTable
-    from simulate.table_materials import check_materials
-
-    path = recipe.table_path()
-    if path is not None:
-        table = ResponseTable.load(path)
-        for name in recipe.phase_names:
-            table.phase(name)
-        check_materials(recipe, table, path)
-
-
-def _check_writable(out: Path) -> None:
-    try:
-        nearest = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
-        if not nearest.is_dir():
-            raise UserError(f"cannot write to {out}: {nearest} is a file")
-        with tempfile.TemporaryFile(dir=nearest):
-            pass
-    except OSError as error:
-        raise UserError(f"cannot write to {out}: {error.strerror or error}") from error

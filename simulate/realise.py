@@ -19,6 +19,7 @@ from numpy.random import SeedSequence, default_rng
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from simulate.engines.base import BlockResult, whole_image
 from simulate.laws import value_at
 from simulate.recipe import MultisliceSettings, Recipe
 from simulate.recipe_errors import one_line
@@ -64,6 +65,7 @@ class Sample:
     pixel_size_nm: float
     draws: int
     cropped: bool
+    standard_error: NDArray[np.float32] | None = None
 
 
 def seed_of(recipe: Recipe, index: int, stage: int, attempt: int = 0) -> SeedSequence:
@@ -174,18 +176,23 @@ def _cell(cif: str, text: str) -> Any:
 def render(recipe: Recipe, index: int, engine: Engine) -> Sample:
     """Sample `index` with its image (channel, y, x)."""
     made = realise(recipe, index)
-    image = engine.image(made.scene, recipe.microscope)
+    return sample_of(recipe, made, whole_image(engine, made.scene, recipe.microscope))
+
+
+def sample_of(recipe: Recipe, made: Realisation, image: BlockResult) -> Sample:
+    """The rows of a corpus for a realised sample and its image (channel, y, x)."""
     columns = made.parameters.columns()
     descriptors = describe(made.aggregate)
     return Sample(
-        index=index,
-        image=np.asarray(image, np.float32),
+        index=made.index,
+        image=image.intensity,
         parameters=np.array([columns[name] for name in recipe.parameter_names], np.float64),
         descriptors=np.array([descriptors[name] for name in recipe.descriptor_names], np.float64),
         particles=particle_table(made.aggregate),
         pixel_size_nm=made.field.pixel_size_nm,
         draws=made.draws,
         cropped=leaves_field(made),
+        standard_error=image.standard_error,
     )
 
 

@@ -128,7 +128,18 @@ class ResponseSettings(Strict):
         return self
 
 
-class MultisliceSettings(Strict):
+class BlockSettings(Strict):
+    """What all engines share whose images are made block by block (`simulate.engines.base.BlockEngine`).
+
+    `phonon_configurations` of displaced atoms are averaged; with more than one, a corpus also gets the
+    standard error of that mean. `block_pixels` is the side of a block, None what the engine finds sensible.
+    """
+
+    phonon_configurations: PositiveInt = 1
+    block_pixels: PositiveInt | None = None
+
+
+class MultisliceSettings(BlockSettings):
     """Engine `multislice`: sampling (Å per grid point), slices (Å), margins (Å), frozen phonons, probe or
     PRISM.
 
@@ -139,7 +150,6 @@ class MultisliceSettings(Strict):
     sampling_angstrom: PositiveFloat = 0.033
     slice_thickness_angstrom: PositiveFloat = 2.0
     margin_angstrom: PositiveFloat = 12.0
-    phonon_configurations: PositiveInt = 1
     method: Literal["probe", "prism"] = "probe"
     prism_interpolation: PositiveInt = 1
     tile_pixels: PositiveInt | None = None

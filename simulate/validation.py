@@ -59,14 +59,18 @@ def probe_points(made: Realisation, recipe: Recipe) -> tuple[NDArray[np.float64]
     return points, np.repeat(np.arange(settings.places), settings.positions)
 
 
+def in_nm(made: Realisation, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Points (p, 2), (row, column) in pixels, as x and y in nm: pixel i is centred at origin + i sizes."""
+    return np.array(made.field.origin_nm) + points[:, ::-1] * made.field.pixel_size_nm
+
+
 def probe_aggregate(recipe: Recipe, samples: int, task: int) -> dict[str, NDArray[Any]]:
     """Columns of the `validation` group for the aggregate of one task."""
     settings = recipe.validation
     assert settings is not None
     made = realise(recipe, int(probed_samples(recipe, samples)[task]))
     points, place = probe_points(made, recipe)
-    # (row, column) to (x, y): pixel i has its centre at origin + i pixel sizes.
-    points_nm = np.array(made.field.origin_nm) + points[:, ::-1] * made.field.pixel_size_nm
+    points_nm = in_nm(made, points)
     reference = make_engine(settings.engine).probes(made.scene, recipe.microscope, points_nm)
     response = make_engine(recipe.engine_settings).probes(made.scene, recipe.microscope, points_nm)
     by_place = reference.reshape(settings.places, settings.positions, -1)

@@ -6,7 +6,7 @@
 #SBATCH --time=04:00:00
 #SBATCH --output=heterostem-%A-%a.log
 #
-# One corpus by a job array without Dask: part K of N makes every N-th shard.
+# One corpus by a job array without Dask: part K of N makes every N-th shard, or block of large images.
 #   sbatch --array=1-16 job-array.sh RECIPE OUT [options of heterostem generate]
 
 set -euo pipefail

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simulate.corpus import layout
+from simulate.corpus.block_files import kept_blocks
 from simulate.corpus.provenance import provenance
 from simulate.laws import describe_law
 from simulate.recipe_settings import SPLITS, ResponseSettings
@@ -58,10 +59,11 @@ def overview(corpus: Corpus) -> str:
     """What `heterostem info` prints: facts, laws, image formation, distance from the reference, as aligned
     text.
     """
-    done = corpus.finished
+    done, kept = corpus.finished, len(kept_blocks(corpus.path.parent))
     blocks = [
         [
             ("corpus", f"{corpus.recipe.name}, {int(done.sum())} of {len(done)} shards finished"),
+            *([("blocks", f"{kept} finished, of unfinished shards")] if kept else []),
             *fact_rows(corpus),
         ],
         law_rows(corpus),
@@ -205,7 +207,8 @@ def _image_formation(corpus: Corpus) -> str:
 
 
 def _array_rows(corpus: Corpus) -> list[tuple[str, ...]]:
-    specs = layout.sample_arrays(corpus.recipe, len(corpus)) + layout.validation_arrays(corpus.recipe)
+    recipe = corpus.recipe
+    specs = layout.sample_arrays(recipe, len(corpus), corpus.has_errors) + layout.validation_arrays(recipe)
     return [(f"`{s.name}`", f"{s.shape}", s.dtype, s.unit or "by column", s.meaning) for s in specs]
 
 
@@ -234,7 +237,7 @@ def croissant(corpus: Corpus) -> dict[str, Any]:
             "dataType": "sc:Float" if spec.dtype.startswith("float") else "sc:Integer",
             "source": {"fileSet": {"@id": "store"}, "extract": {"fileProperty": "content"}},
         }
-        for spec in layout.sample_arrays(recipe, len(corpus))
+        for spec in layout.sample_arrays(recipe, len(corpus), corpus.has_errors)
     ]
     return {
         "@context": _CONTEXT,

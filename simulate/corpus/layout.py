@@ -18,7 +18,7 @@ import numpy as np
 import zarr
 from zarr.codecs import BytesCodec, Crc32cCodec, ZstdCodec
 
-from simulate.recipe_settings import SPLITS
+from simulate.recipe_settings import SPLITS, BlockSettings
 from stochgeom.errors import UserError
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ SCHEMA_VERSION = 1
 STORE = "corpus.zarr"
 RUNS = "runs"
 """Folder beside the store with a record of every run that made a part of it."""
+BLOCKS = "blocks"
+"""Folder beside the store with the finished blocks of images whose shard is not finished."""
 
 PARTICLE_COLUMNS = (
     "x_nm",
@@ -43,11 +45,14 @@ PARTICLE_COLUMNS = (
     "qw",
 )
 PROBE_COLUMNS = ("sample", "y", "x", "place", "intensity", "standard_error", "response")
+ERRORS = "truth/standard_error"
 _RUN = re.compile(r"run-\d{8}T\d{6}Z-[0-9a-f]{32}\.json")
 NAN = float("nan")
 
 Task = tuple[str, int]
-"""What one writer makes at a time: `shard` and its number, or `validation` and that of a probed aggregate."""
+"""What one writer makes at a time: `shard` and its number, `validation` and that of a probed aggregate, or
+`block` and a number that `block_task` makes.
+"""
 
 STATUS = {"validation": "validation/status", "shard": "status"}
 """Array that says which tasks of a kind are finished; the kind of the longest tasks first."""
@@ -99,20 +104,42 @@ def shard_range(shard: int, samples: int, samples_per_shard: int) -> range:
     return range(shard * samples_per_shard, min((shard + 1) * samples_per_shard, samples))
 
 
-def sample_arrays(recipe: Recipe, samples: int) -> list[ArraySpec]:
-    """Every array that has one entry for each sample."""
+def reports_errors(recipe: Recipe) -> bool:
+    """Whether images are means over several configurations of atoms, so that they have a standard error."""
+    return isinstance(recipe.engine, BlockSettings) and recipe.engine.phonon_configurations > 1
+
+
+def block_task(recipe: Recipe, sample: int, block: int) -> Task:
+    """The task that makes a block of a sample (and cheap ones beside it, of which this is the first)."""
+    ny, nx = recipe.field.shape  # an image has no more blocks than pixels
+    return "block", sample * ny * nx + block
+
+
+def block_of(recipe: Recipe, task: Task) -> tuple[int, int]:
+    """Sample and block of such a task."""
+    ny, nx = recipe.field.shape
+    return divmod(task[1], ny * nx)
+
+
+def sample_arrays(recipe: Recipe, samples: int, errors: bool | None = None) -> list[ArraySpec]:
+    """Every array that has one entry for each sample.
+
+    errors: whether the store has `truth/standard_error`, which an earlier version left out; None asks the
+    recipe.
+    """
+    errors = reports_errors(recipe) if errors is None else errors
     n, per_shard, slots = samples, recipe.samples_per_shard, recipe.aggregate.largest_n
     channels, (ny, nx) = len(recipe.channel_names), recipe.field.shape
 
     def spec(name: str, tail: dict[str, int], dtype: str, fill: float, unit: str, meaning: str) -> ArraySpec:
-        chunk = 1 if name == "images" else per_shard
+        chunk = 1 if name in ("images", ERRORS) else per_shard
         return ArraySpec(
             name, (n, *tail.values()), dtype, ("sample", *tail), chunk, per_shard, fill, unit, meaning
         )
 
     image = {"channel": channels, "y": ny, "x": nx}
     table = {"slot": slots, "column": len(PARTICLE_COLUMNS)}
-    return [
+    found = [
         spec("images", image, "float32", NAN, "1", "fraction of the incident beam"),
         spec(
             "parameters", {"parameter": len(recipe.parameter_names)}, "float64", NAN, "", "asked of the model"
@@ -132,6 +159,8 @@ def sample_arrays(recipe: Recipe, samples: int) -> list[ArraySpec]:
         spec("draws", {}, "uint16", 0, "1", "parameter draws until one was feasible"),
         spec("truth/cropped", {}, "uint8", 255, "1", "1 where material leaves the field"),
     ]
+    meaning = "of `images`: of the mean over the configurations of atoms"
+    return [*found, spec(ERRORS, image, "float32", NAN, "1", meaning)] if errors else found
 
 
 def validation_arrays(recipe: Recipe) -> list[ArraySpec]:
@@ -160,9 +189,9 @@ def validation_arrays(recipe: Recipe) -> list[ArraySpec]:
     ]
 
 
-def arrays(recipe: Recipe, samples: int) -> list[ArraySpec]:
-    """Every array of a corpus."""
-    found = [*sample_arrays(recipe, samples), *validation_arrays(recipe)]
+def arrays(recipe: Recipe, samples: int, errors: bool | None = None) -> list[ArraySpec]:
+    """Every array of a corpus; `errors` as in `sample_arrays`."""
+    found = [*sample_arrays(recipe, samples, errors), *validation_arrays(recipe)]
     found.append(status_array(STATUS["shard"], shard_count(samples, recipe.samples_per_shard)))
     if recipe.validation is not None:
         found.append(status_array(STATUS["validation"], recipe.validation.aggregates))
@@ -194,6 +223,7 @@ def attributes(recipe: Recipe, samples: int) -> dict[str, Any]:
         "species_names": list(recipe.species_names),
         "phase_names": list(recipe.phase_names),
         "splits": list(SPLITS),
+        "standard_error": reports_errors(recipe),
         "units": {name: unit_of(name) for name in (*recipe.parameter_names, *recipe.descriptor_names)},
     }
 

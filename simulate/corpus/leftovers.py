@@ -28,7 +28,8 @@ def sweep_abandoned(folder: Path) -> None:
     Tasks of a job array start at the same moment, so what another process may be making is left alone.
     """
     now = _clock(folder)
-    for path in (*folder.glob(".*"), *(folder / layout.RUNS).glob(".*")):
+    inside = [*folder.glob(".*"), *(folder / layout.RUNS).glob(".*"), *(folder / layout.BLOCKS).glob(".*")]
+    for path in inside:
         if _TEMPORARY.fullmatch(path.name) and now - _last_written(path, now) > ABANDONED_AFTER_S:
             _remove(path)
 

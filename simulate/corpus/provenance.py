@@ -45,25 +45,33 @@ class Run:
     started: datetime = field(default_factory=_now)
     samples: int = 0
     probed_aggregates: int = 0
+    blocks: int = 0
+    saved: bool = False
     _key: str = field(default_factory=lambda: uuid.uuid4().hex)
     _facts: dict[str, Any] = field(default_factory=_facts)
 
-    def count(self, task: layout.Task, samples: int, samples_per_shard: int) -> None:
-        """Note that a task of a corpus of so many samples is done."""
+    def count(self, task: layout.Task, samples: int, samples_per_shard: int, blocks: int = 0) -> None:
+        """Note that a task of a corpus of so many samples is done; one of blocks made so many of them."""
         kind, number = task
         if kind == "shard":
             self.samples += len(layout.shard_range(number, samples, samples_per_shard))
-        else:
+        elif kind == "validation":
             self.probed_aggregates += 1
+        elif kind == "block":
+            self.blocks += blocks
+        else:
+            return
         self.save(finished=False)
 
     def save(self, finished: bool) -> None:
         """Write the record; a run that is killed leaves one that says how far it came, and no end."""
+        self.saved = True
         record = {
             "started": _text(self.started),
             "finished": _text(_now()) if finished else None,
             "samples_made": self.samples,
             "aggregates_probed": self.probed_aggregates,
+            **({"blocks_made": self.blocks} if self.blocks else {}),
             "workers": self.workers,
             "part": None if self.part is None else f"{self.part[0]}/{self.part[1]}",
         } | self._facts

@@ -105,6 +105,18 @@ class Corpus:
         return self.array("draws")
 
     @cached_property
+    def standard_error(self) -> CheckedArray | None:
+        """Standard errors of `images` (sample, channel, y, x) float32, of the mean over the configurations of
+        atoms; None where there is but one configuration.
+        """
+        return self.array(layout.ERRORS) if self.has_errors else None
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether the store holds the standard errors of its images."""
+        return bool(self.attributes.get("standard_error", False))
+
+    @cached_property
     def recipe(self) -> Recipe:
         """The recipe that made the corpus. Its response table is asked for only when it is needed."""
         folder, source = self.path.parent, f"{self.path}: recipe"

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-from numpy.random import default_rng
 from numpy.typing import NDArray
 
 from simulate.corpus import layout
 from simulate.corpus.layout import Task, processor, shard_range, versions
 from simulate.corpus.reader import Corpus
-from simulate.realise import Sample, render
+from simulate.corpus.recompute import recomputed, relative_difference
 from simulate.validation import probed_samples
 from stochgeom.errors import UserError
 
@@ -27,12 +25,14 @@ class Verification:
     """What was checked and what was found; `problems` is empty when all is well.
 
     `damaged` lists what is marked finished but is not as it was written: `generate` with `repair` makes that
-    again.
+    again. `recomputed` lists samples, and `recomputed_blocks` (sample, block) where images have several
+    blocks.
     """
 
     samples: int = 0
     finished: int = 0
     recomputed: list[int] = field(default_factory=list)
+    recomputed_blocks: list[tuple[int, int]] = field(default_factory=list)
     largest_difference: float = 0.0
     problems: list[str] = field(default_factory=list)
     damaged: list[Task] = field(default_factory=list)
@@ -46,8 +46,9 @@ class Verification:
 def verify(corpus: Corpus, recompute: int = 3, seed: int | None = None) -> Verification:
     """Check completeness, ranges, finite values and identities, and recompute `recompute` random samples.
 
-    Recomputed samples must agree bit by bit on the processor model that made the corpus with the same
-    versions, and within 1e-4 elsewhere. `seed` picks the samples; None picks others every time.
+    Of images of several blocks, which may take hours, only as many random blocks with something to compute
+    are made again. What is recomputed must agree bit by bit on the processor model that made the corpus with
+    the same versions, and within 1e-4 elsewhere. `seed` picks the samples; None picks others every time.
     """
     broken = check_arrays(corpus)
     if broken:
@@ -78,7 +79,7 @@ def _missing(corpus: Corpus) -> list[str]:
 def check_arrays(corpus: Corpus) -> list[str]:
     """Arrays that the corpus lacks or that are not as its recipe says, as lines; they cannot be read."""
     problems = []
-    for spec in layout.arrays(corpus.recipe, len(corpus)):
+    for spec in layout.arrays(corpus.recipe, len(corpus), corpus.has_errors):
         try:
             array = corpus.array(spec.name)
         except UserError as error:
@@ -138,8 +139,16 @@ def check_shard(corpus: Corpus, shard: int) -> list[str]:
         problems.append("images: not finite")
     elif images.min() < 0 or images.max() > 1:
         problems.append(f"images: {images.min():.3g} to {images.max():.3g} outside 0 to 1")
-    problems += _check_truth(corpus, rows)
+    problems += _check_errors(corpus, rows) + _check_truth(corpus, rows)
     return [f"{where}: {problem}" for problem in problems]
+
+
+def _check_errors(corpus: Corpus, rows: slice) -> list[str]:
+    if corpus.standard_error is None:
+        return []
+    errors = np.asarray(corpus.standard_error[rows])
+    good = np.isfinite(errors).all() and errors.min() >= 0
+    return [] if good else [f"{layout.ERRORS}: not finite or below 0"]
 
 
 def _check_truth(corpus: Corpus, rows: slice) -> list[str]:
@@ -191,50 +200,20 @@ def _contacts_agree(corpus: Corpus, descriptors: NDArray[np.float64]) -> bool:
 
 
 def _recompute(corpus: Corpus, found: Verification, count: int, seed: int | None) -> None:
-    from simulate.engines.base import make_engine
-
-    recipe = corpus.recipe
     exact = made_alike(corpus)
-    engine = make_engine(recipe.engine_settings)
-    chosen = default_rng(seed).choice(corpus.indices(), size=min(count, found.finished), replace=False)
-    for index in sorted(int(i) for i in chosen):
-        for name, stored, again in _pairs(corpus, index, render(recipe, index, engine)):
-            difference = _difference(stored, again)
+    for again in recomputed(corpus, count, seed):
+        for name, stored, new, scale in again.pairs:
+            difference = relative_difference(stored, new, scale)
             found.largest_difference = max(found.largest_difference, difference)
             if difference > (0.0 if exact else OTHER_PROCESSOR_TOLERANCE):
-                found.problems.append(f"sample {index}: {name} differs by {difference:.3g} when recomputed")
-        found.recomputed.append(index)
+                found.problems.append(f"{again.where}: {name} differs by {difference:.3g} when recomputed")
+        if again.block is None:
+            found.recomputed.append(again.sample)
+        else:
+            found.recomputed_blocks.append((again.sample, again.block))
 
 
 def made_alike(corpus: Corpus) -> bool:
     """Whether this machine has the processor and versions that made the corpus, so that bytes must agree."""
     attributes = corpus.attributes
     return attributes.get("processor") == processor() and attributes.get("versions") == versions()
-
-
-def _pairs(corpus: Corpus, index: int, again: Sample) -> list[tuple[str, Any, Any]]:
-    count = int(corpus.n_particles[index])
-    return [
-        ("images", corpus.images[index], again.image),
-        ("parameters", corpus.parameters[index], again.parameters),
-        ("descriptors", corpus.descriptors[index], _stored_descriptors(corpus, again)),
-        ("particles", corpus.particles[index][:count], again.particles),
-        ("pixel_size", corpus.pixel_size[index], again.pixel_size_nm),
-    ]
-
-
-def _stored_descriptors(corpus: Corpus, again: Sample) -> NDArray[np.float64]:
-    """Those of the descriptors that the corpus holds; one made by an earlier version has fewer."""
-    found = dict(zip(corpus.recipe.descriptor_names, again.descriptors, strict=True))
-    return np.array([found[name] for name in corpus.descriptor_names])
-
-
-def _difference(stored: Any, again: Any) -> float:
-    """Largest difference relative to the largest stored value; infinite if shapes or missing values
-    differ.
-    """
-    a, b = np.asarray(stored, np.float64), np.asarray(again, np.float64)
-    if a.shape != b.shape or not np.array_equal(np.isnan(a), np.isnan(b)):
-        return float("inf")
-    scale = np.nanmax(np.abs(a), initial=0.0) or 1.0
-    return float(np.nanmax(np.abs(a - b), initial=0.0) / scale)

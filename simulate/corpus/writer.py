@@ -21,6 +21,7 @@ from zarr.core.sync import sync
 from zarr.storage import LocalStore
 
 from simulate.corpus import layout
+from simulate.corpus.block_files import remove_blocks
 from stochgeom.errors import UserError
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ class CorpusWriter:
         self.samples = int(self.group.attrs["samples"])  # type: ignore[arg-type]
         # A store that an earlier version began keeps the columns it began with.
         self._descriptors: list[str] = self.group.attrs["descriptor_names"]  # type: ignore[assignment]
-        self._arrays = [spec.name for spec in layout.sample_arrays(recipe, self.samples)]
+        errors = bool(self.group.attrs.get("standard_error", False))
+        self._arrays = [spec.name for spec in layout.sample_arrays(recipe, self.samples, errors)]
 
     def write_shard(self, shard: int, samples: Sequence[Sample]) -> None:
         """Store all samples of a shard, in order, then mark it finished."""
@@ -64,13 +66,21 @@ class CorpusWriter:
         kind, number = task
         _array(self.group, layout.STATUS[kind])[number] = int(finished)
 
+    def is_finished(self, task: layout.Task) -> bool:
+        """Whether a task is finished; one whose entry cannot be read is not."""
+        kind, number = task
+        try:
+            return bool(_array(self.group, layout.STATUS[kind])[number] == 1)
+        except Exception:  # as zarr and its codecs raise them
+            return False
+
     def _columns(self, samples: Sequence[Sample]) -> dict[str, NDArray[Any]]:
         slots, names = self.recipe.aggregate.largest_n, self.recipe.descriptor_names
         kept = [names.index(name) for name in self._descriptors]
         particles = np.full((len(samples), slots, len(layout.PARTICLE_COLUMNS)), np.nan, np.float32)
         for row, sample in zip(particles, samples, strict=True):
             row[: len(sample.particles)] = sample.particles
-        return {
+        columns: dict[str, NDArray[Any]] = {
             "images": np.stack([sample.image for sample in samples]),
             "parameters": np.stack([sample.parameters for sample in samples]),
             "descriptors": np.stack([sample.descriptors[kept] for sample in samples]),
@@ -81,6 +91,8 @@ class CorpusWriter:
             "draws": np.array([sample.draws for sample in samples], np.uint16),
             "truth/cropped": np.array([sample.cropped for sample in samples], np.uint8),
         }
+        errors = [sample.standard_error for sample in samples if sample.standard_error is not None]
+        return columns | ({layout.ERRORS: np.stack(errors)} if errors else {})
 
 
 def prepare_store(out: str | Path, recipe: Recipe, samples: int, overwrite: bool = False) -> Path:
@@ -107,6 +119,7 @@ def prepare_store(out: str | Path, recipe: Recipe, samples: int, overwrite: bool
         if overwrite:
             for path in layout.descriptions(final.parent):  # of the corpus that goes
                 path.unlink(missing_ok=True)
+            remove_blocks(final.parent)
         _move_into_place(fresh, final, overwrite)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)

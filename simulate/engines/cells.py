@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from simulate.engines.base import Block
     from simulate.microscope import Microscope
     from simulate.recipe import MultisliceSettings
     from simulate.scene import Scene
+    from stochgeom.projection import Field
 
 _LARGEST_TILE = 64
 
@@ -23,13 +25,14 @@ class Cell:
     """A square of the scene with the scan points inside it.
 
     low_nm (2,): its corner (x, y); gpts: grid points along a side; points_nm (p, 2); places (p,): rows of the
-    points in the result.
+    points in the result; felt: particles that are felt there.
     """
 
     low_nm: NDArray[np.float64]
     gpts: int
     points_nm: NDArray[np.float64]
     places: NDArray[np.int64]
+    felt: NDArray[np.int64]
 
 
 def reaches_nm(scene: Scene, microscope: Microscope, settings: MultisliceSettings) -> NDArray[np.float64]:
@@ -55,6 +58,32 @@ def tile_pixels(scene: Scene, microscope: Microscope, settings: MultisliceSettin
     return int(sides[cost.argmin()])
 
 
+Pixels = tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_]]
+"""Centres (p, 2) nm in row order; the tile of each (p,); whether it is asked for (p,)."""
+
+
+def tiled_pixels(field: Field, tile: int, block: Block) -> Pixels:
+    """Pixels of all tiles of side `tile` that a block of the image touches; those in it are asked for."""
+    ny, nx = field.shape
+    rows = np.arange(block.y0 // tile * tile, min(-(-block.y1 // tile) * tile, ny))
+    columns = np.arange(block.x0 // tile * tile, min(-(-block.x1 // tile) * tile, nx))
+    row, column = (grid.ravel() for grid in np.meshgrid(rows, columns, indexing="ij"))
+    points = np.stack([field.x_nm[column], field.y_nm[row]], axis=1)
+    inside = (row >= block.y0) & (row < block.y1) & (column >= block.x0) & (column < block.x1)
+    return points, (row // tile) * nx + column // tile, inside
+
+
+def batches(cell: Cell, wanted: NDArray[np.bool_], batch_bytes: float) -> list[NDArray[np.int64]]:
+    """Numbers of a cell's probes that go through the slices together; only batches with one that is wanted.
+
+    What is wanted decides which batches there are, and never which probes are in one: bits depend on that.
+    """
+    size = max(1, int(batch_bytes // (8 * cell.gpts**2)))
+    numbers = np.arange(len(cell.places))
+    found = [numbers[k : k + size] for k in range(0, len(numbers), size)]
+    return [batch for batch in found if wanted[cell.places[batch]].any()]
+
+
 def cells(
     scene: Scene,
     microscope: Microscope,
@@ -68,8 +97,8 @@ def cells(
     """
     reach = reaches_nm(scene, microscope, settings)
     middle, radii = scene.aggregate.centres[:, :2], scene.aggregate.circumradii
-    for group in np.unique(groups):
-        places = np.flatnonzero(groups == group)
+    order = np.argsort(groups, kind="stable")
+    for places in np.split(order, np.flatnonzero(np.diff(groups[order])) + 1):
         inside = points[places]
         low, high = inside.min(axis=0), inside.max(axis=0)
         gap = np.linalg.norm(middle - np.clip(middle, low, high), axis=1) - radii
@@ -80,7 +109,19 @@ def cells(
         step = settings.prism_interpolation if settings.method == "prism" else 1
         gpts = good_size(math.ceil(side / settings.sampling_angstrom), step)
         corner = (low + high) / 2 - 0.05 * gpts * settings.sampling_angstrom
-        yield Cell(corner, gpts, inside, places)
+        yield Cell(corner, gpts, inside, places, np.flatnonzero(felt))
+
+
+def filled_slices(scene: Scene, particles: NDArray[np.int64], thickness_angstrom: float) -> int:
+    """Slices along the beam that hold some of these particles; the gaps between cost nothing."""
+    aggregate, thickness = scene.aggregate, 0.1 * thickness_angstrom
+    middle, half = aggregate.centres[particles, 2], aggregate.circumradii[particles]
+    first = np.floor((middle - half) / thickness).astype(np.int64)
+    last = np.ceil((middle + half) / thickness).astype(np.int64)
+    filled = np.zeros(last.max() - first.min(), dtype=bool)
+    for low, high in zip(first - first.min(), last - first.min(), strict=True):
+        filled[low:high] = True
+    return int(filled.sum())
 
 
 def good_size(least: int, step: int = 1) -> int:

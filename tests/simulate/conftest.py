@@ -43,6 +43,44 @@ SMALL: dict[str, Any] = {
 }
 
 
+TINY_MULTISLICE: dict[str, Any] = {
+    "schema": 1,
+    "name": "tiny-multislice",
+    "samples": 3,
+    "samples_per_shard": 2,
+    "seed": 5,
+    "aggregate": {
+        "n_particles": 2,
+        "species": [
+            {
+                "name": name,
+                "fraction": 0.5,
+                "radii": {"law": "constant", "radius_nm": 0.4},
+                "phases": {phase: 1},
+            }
+            for name, phase in (("TiO2", "anatase"), ("WO3", "gamma-WO3"))
+        ],
+    },
+    "microscope": {"detectors": [{"name": "ADF", "inner_mrad": 30, "outer_mrad": 50}]},
+    # A field much wider than the aggregate, so that some blocks have nothing to compute.
+    "field": {"shape": [12, 12], "fit": 1.8},
+    "engine": {
+        "name": "multislice",
+        "sampling_angstrom": 0.12,
+        "margin_angstrom": 2,
+        "tail": "none",
+        "phonon_configurations": 2,
+        "block_pixels": 4,
+    },
+}
+
+
+@pytest.fixture
+def tiny_multislice() -> dict[str, Any]:
+    """A recipe of images of nine blocks, some of them empty, as a dictionary of one's own."""
+    return copy.deepcopy(TINY_MULTISLICE)
+
+
 @pytest.fixture
 def small() -> dict[str, Any]:
     """The small recipe as a dictionary of one's own."""
@@ -62,6 +100,15 @@ def finished(tmp_path_factory) -> Path:
 
     out = tmp_path_factory.mktemp("corpora") / "small"
     return generate(Recipe.from_dict(copy.deepcopy(SMALL)), out, progress=False)
+
+
+@pytest.fixture(scope="session")
+def finished_multislice(tmp_path_factory) -> Path:
+    """Folder of a finished corpus of multislice images with standard errors. Read only."""
+    from simulate.generate import generate
+
+    out = tmp_path_factory.mktemp("corpora") / "multislice"
+    return generate(Recipe.from_dict(copy.deepcopy(TINY_MULTISLICE)), out, progress=False)
 
 
 @pytest.fixture

@@ -1,0 +1,104 @@
+"""Samples of a corpus made again, or of images of several blocks some of these, beside what is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.random import default_rng
+from numpy.typing import NDArray
+
+from simulate.agenda import block_engine, plan_sample
+from simulate.corpus import layout
+from simulate.corpus.reader import Corpus
+from simulate.engines.base import Block, BlockEngine, BlockResult, make_engine, whole_image
+from simulate.realise import Realisation, Sample, realise, sample_of
+
+Pair = tuple[str, Any, Any, float]
+"""An array's name, what is stored, what was computed, and the largest value that is stored of the sample."""
+
+
+@dataclass(frozen=True)
+class Again:
+    """What was computed again: a sample, or one of its blocks."""
+
+    sample: int
+    block: int | None
+    pairs: list[Pair]
+
+    @property
+    def where(self) -> str:
+        """In words."""
+        return f"sample {self.sample}" + ("" if self.block is None else f", block {self.block}")
+
+
+def recomputed(corpus: Corpus, count: int, seed: int | None) -> Iterator[Again]:
+    """`count` random samples, or random blocks with something to compute, in order."""
+    rng, samples = default_rng(seed), corpus.indices()
+    engine = block_engine(corpus.recipe)
+    if engine is not None:
+        yield from _blocks(corpus, engine, count, rng)
+        return
+    whole = make_engine(corpus.recipe.engine_settings)
+    for index in sorted(int(i) for i in rng.choice(samples, size=min(count, len(samples)), replace=False)):
+        made = realise(corpus.recipe, index)
+        image = whole_image(whole, made.scene, corpus.recipe.microscope)
+        yield Again(index, None, _pairs(corpus, index, made, image, None))
+
+
+def _blocks(corpus: Corpus, engine: BlockEngine, count: int, rng: np.random.Generator) -> Iterator[Again]:
+    """One block of each of `count` samples; more of each where there are fewer samples."""
+    recipe, order = corpus.recipe, rng.permutation(corpus.indices())
+    share, more = divmod(count, len(order))
+    for place, index in sorted(enumerate(int(i) for i in order), key=lambda item: item[1]):
+        size = share + (place < more)
+        if not size:
+            continue
+        made = realise(recipe, index)
+        plan = plan_sample(recipe, engine, made)
+        candidates = np.flatnonzero(plan.work) if any(plan.work) else np.arange(len(plan.blocks))
+        chosen = rng.choice(candidates, size=min(size, len(candidates)), replace=False)
+        for number in sorted(int(k) for k in chosen):
+            block = plan.blocks[number]
+            result = engine.block_result(made.scene, recipe.microscope, block)
+            yield Again(index, number, _pairs(corpus, index, made, result, block))
+
+
+def _pairs(
+    corpus: Corpus, index: int, made: Realisation, image: BlockResult, block: Block | None
+) -> list[Pair]:
+    """What is stored of a sample and what was computed; of its image, the block."""
+    again, count = sample_of(corpus.recipe, made, image), int(corpus.n_particles[index])
+    window = ... if block is None else block.window
+    errors = corpus.standard_error
+    images: list[tuple[str, Any, Any]] = [("images", corpus.images[index], again.image)]
+    images += [] if errors is None else [(layout.ERRORS, errors[index], again.standard_error)]
+    rest = [
+        ("parameters", corpus.parameters[index], again.parameters),
+        ("descriptors", corpus.descriptors[index], _stored_descriptors(corpus, again)),
+        ("particles", corpus.particles[index][:count], again.particles),
+        ("pixel_size", corpus.pixel_size[index], again.pixel_size_nm),
+    ]
+    return [(name, stored[window], new, _largest(stored)) for name, stored, new in images] + [
+        (name, stored, new, _largest(stored)) for name, stored, new in rest
+    ]
+
+
+def _stored_descriptors(corpus: Corpus, again: Sample) -> NDArray[np.float64]:
+    """Those of the descriptors that the corpus holds; one made by an earlier version has fewer."""
+    found = dict(zip(corpus.recipe.descriptor_names, again.descriptors, strict=True))
+    return np.array([found[name] for name in corpus.descriptor_names])
+
+
+def _largest(stored: Any) -> float:
+    return float(np.nanmax(np.abs(np.asarray(stored, np.float64)), initial=0.0)) or 1.0
+
+
+def relative_difference(stored: Any, again: Any, scale: float) -> float:
+    """Largest difference relative to `scale`; infinite if shapes or missing values differ."""
+    a, b = np.asarray(stored, np.float64), np.asarray(again, np.float64)
+    if a.shape != b.shape or not np.array_equal(np.isnan(a), np.isnan(b)):
+        return float("inf")
+    return float(np.nanmax(np.abs(a - b), initial=0.0) / scale)

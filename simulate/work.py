@@ -1,0 +1,122 @@
+"""What a worker does: one task of a corpus, from the recipe's text and two words that name the task.
+
+Runs in any process that sees the corpus. What takes long to prepare is kept from one task to the next.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+
+from simulate.agenda import Plan, plan_sample
+from simulate.corpus import layout
+from simulate.corpus.block_files import BlockFiles
+from simulate.corpus.layout import Task
+from simulate.corpus.writer import CorpusWriter
+from simulate.engines.base import Block, BlockEngine, BlockResult, Engine, make_engine, put_together
+from simulate.realise import Realisation, Sample, realise, render, sample_of
+from simulate.recipe import Recipe
+from simulate.validation import probe_aggregate
+
+NOT_NEEDED: Task = ("not needed", 0)
+"""What a task returns that another process has done meanwhile."""
+
+
+def run_task(payload: str, out: str, task: Task) -> Task:
+    """Make one shard, the reference probes of one aggregate, or some blocks of one sample; returns the task.
+
+    payload: the recipe's canonical JSON; out: folder of the corpus.
+    """
+    recipe = _recipe(payload, out)
+    kind, number = task
+    if kind == "block":
+        make_blocks(payload, out, *layout.block_of(recipe, task))
+        return task
+    writer = CorpusWriter(out, recipe)
+    if kind == "validation":
+        writer.write_validation(number, probe_aggregate(recipe, writer.samples, number))
+        return task
+    engine = _engine(payload, out)
+    if isinstance(engine, BlockEngine):
+        return task if put_shard_together(payload, out, writer, number) else NOT_NEEDED
+    owned = layout.shard_range(number, writer.samples, recipe.samples_per_shard)
+    writer.write_shard(number, [render(recipe, index, engine) for index in owned])
+    return task
+
+
+def make_blocks(payload: str, out: str, sample: int, first: int) -> None:
+    """Compute and keep those blocks of a sample that go with the block `first`, unless they are there."""
+    recipe, engine = _recipe(payload, out), _block_engine(payload, out)
+    files = BlockFiles(out, recipe)
+    made, plan = _planned(payload, out, sample)
+    group = next((group for group in plan.groups if first in group), (first,))
+    for number in group:
+        block = plan.blocks[number]
+        if files.read(sample, number, block) is None:
+            files.write(sample, number, engine.block_result(made.scene, recipe.microscope, block))
+
+
+def put_shard_together(payload: str, out: str, writer: CorpusWriter, shard: int) -> bool:
+    """Write a shard from its blocks and remove their files; what is missing is computed.
+
+    Two parts of a job array may find all blocks of a shard there. They write the same bytes; False if the
+    other one was first, and the files of the blocks, or of the store, went away meanwhile.
+    """
+    if writer.is_finished(("shard", shard)):
+        return False
+    owned = layout.shard_range(shard, writer.samples, writer.recipe.samples_per_shard)
+    samples: list[Sample] = []
+    for index in owned:
+        sample = _sample(payload, out, writer, shard, index)
+        if sample is None:
+            return False
+        samples.append(sample)
+    try:
+        writer.write_shard(shard, samples)
+    except OSError:
+        if not writer.is_finished(("shard", shard)):
+            raise
+        return False
+    blocks = len(_planned(payload, out, owned[-1])[1].blocks)
+    BlockFiles(out, writer.recipe).remove(owned, blocks)
+    return True
+
+
+def _sample(payload: str, out: str, writer: CorpusWriter, shard: int, index: int) -> Sample | None:
+    """A sample from its blocks; None if its shard was finished by another process."""
+    recipe, engine, files = writer.recipe, _block_engine(payload, out), BlockFiles(out, writer.recipe)
+    made, plan = _planned(payload, out, index)
+    parts: list[tuple[Block, BlockResult]] = []
+    for number, block in enumerate(plan.blocks):
+        result = files.read(index, number, block) if plan.work[number] > 0 else None
+        if result is None:
+            if plan.work[number] > 0 and writer.is_finished(("shard", shard)):
+                return None
+            result = engine.block_result(made.scene, recipe.microscope, block)
+        parts.append((block, result))
+    return sample_of(recipe, made, put_together(made.field.shape, parts))
+
+
+@lru_cache(maxsize=4)
+def _recipe(payload: str, out: str) -> Recipe:
+    return Recipe.from_dict(json.loads(payload), folder=out)
+
+
+@lru_cache(maxsize=2)
+def _engine(payload: str, out: str) -> Engine:
+    """The engine of a recipe, built once in each process."""
+    return make_engine(_recipe(payload, out).engine_settings)
+
+
+def _block_engine(payload: str, out: str) -> BlockEngine:
+    engine = _engine(payload, out)
+    assert isinstance(engine, BlockEngine)
+    return engine
+
+
+@lru_cache(maxsize=1)
+def _planned(payload: str, out: str, sample: int) -> tuple[Realisation, Plan]:
+    """A sample and its blocks; a worker mostly makes several blocks of one sample in a row."""
+    recipe = _recipe(payload, out)
+    made = realise(recipe, sample)
+    return made, plan_sample(recipe, _block_engine(payload, out), made)
