@@ -8,7 +8,15 @@ from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    Discriminator,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
 from simulate.laws import Number, Strict, bounds
 from stochgeom.errors import UserError
@@ -156,13 +164,12 @@ class MultisliceSettings(BlockSettings):
     tail: Literal["independent-atom", "none"] = "independent-atom"
 
 
-class WindowedSettings(Strict):
+class WindowedSettings(BlockSettings):
     """Engine `windowed`: multislice in windows that follow each probe (`docs/windowed.md`).
 
-    `band_mrad`: largest angle that waves keep; what scatters further is counted and leaves. `window_angstrom`:
-    side of a window in focus, at the first atom; it grows with the cone, and by `spread_mrad` with the depth of
-    material. `reach_angstrom`: how far beyond its cone a probe feels atoms. `block_pixels`: side of the blocks
-    in which an image is made.
+    `band_mrad`: largest angle that waves keep; what scatters further is counted and leaves.
+    `window_angstrom`: side of a window in focus, at the first atom; it grows with the cone, and by
+    `spread_mrad` with the depth of material. `reach_angstrom`: how far beyond its cone a probe feels atoms.
     """
 
     name: Literal["windowed"] = "windowed"
@@ -171,8 +178,6 @@ class WindowedSettings(Strict):
     window_angstrom: PositiveFloat = 20.0
     spread_mrad: NonNegativeFloat = 10.0
     reach_angstrom: PositiveFloat = 4.0
-    phonon_configurations: PositiveInt = 1
-    block_pixels: PositiveInt | None = None
 
 
 class ValidationSettings(Strict):
@@ -189,4 +194,4 @@ class ValidationSettings(Strict):
     positions: int = Field(default=4, ge=2)
     min_thickness_nm: PositiveFloat = 1.0
     spread_nm: PositiveFloat = 0.5
-    engine: MultisliceSettings = MultisliceSettings()
+    engine: Annotated[MultisliceSettings | WindowedSettings, Discriminator("name")] = MultisliceSettings()

@@ -29,7 +29,7 @@ from stochgeom.errors import UserError, require
 Array = NDArray[np.float64]
 
 REACH_ANGSTROM = 3.0
-"""Where the phase of an atom is made to end; beyond it lies less than 0.5 % of tungsten's forward scattering."""
+"""Where the phase of an atom is made to end; beyond it less than 0.002 rad are left (300 kV)."""
 STEP_ANGSTROM = 0.004
 """Distance of the tabulated radii."""
 _LOSS_FROM, _LOSS_TO = 1.0, 2.0  # Å: absorption ends here; further out only ringing of the low pass is left
@@ -40,8 +40,9 @@ _TAPER = 0.9  # of the Nyquist frequency: there the low pass begins to fall
 class AtomTable:
     """One element on one grid, against the distance from the nucleus in steps of STEP_ANGSTROM.
 
-    phase, absorption (r,): real and imaginary part of u, dimensionless, with abs(exp(i u)) = exp(-absorption);
-    signal (channel, r): the kernel m, dimensionless: Å^2 of cross-section per Å^2; zero beyond its last entry.
+    phase, absorption (r,): real and imaginary part of u, dimensionless: abs(exp(i u)) = exp(-absorption);
+    signal (channel, r): the kernel m, dimensionless: Å^2 of cross-section per Å^2. Zero beyond the last
+    entry.
     """
 
     phase: NDArray[np.float32]
@@ -51,7 +52,7 @@ class AtomTable:
 
 @dataclass(frozen=True, eq=False)
 class Amplitude:
-    """Scattering amplitude T(k) of one atom at one energy: k (n,) in 1/Å, evenly spaced from 0; T (n,) in Å^2."""
+    """Amplitude T(k) of one atom at one energy: k (n,) in 1/Å, evenly spaced from 0; T (n,) in Å^2."""
 
     frequency: Array
     amplitude: NDArray[np.complex128]
@@ -63,14 +64,15 @@ class Amplitude:
     def at(self, k: Array) -> NDArray[np.complex128]:
         """T at any frequencies, 0 beyond the table."""
         real, imaginary = (
-            np.interp(k, self.frequency, part, right=0.0) for part in (self.amplitude.real, self.amplitude.imag)
+            np.interp(k, self.frequency, part, right=0.0)
+            for part in (self.amplitude.real, self.amplitude.imag)
         )
         return real + 1j * imaginary
 
 
 @lru_cache(maxsize=64)
 def amplitude(symbol: str, energy_ev: float, up_to_per_angstrom: float) -> Amplitude:
-    """T(k) = 2 pi integral (exp(i sigma v(r)) - 1) J0(2 pi k r) r dr, on radii that are dense near the nucleus."""
+    """T(k) = 2 pi integral (exp(i sigma v(r)) - 1) J0(2 pi k r) r dr, radii being dense near the nucleus."""
     parametrization = require("abtem.parametrizations", extra="simulate").LobatoParametrization()
     if symbol not in parametrization.parameters:
         raise UserError(f"no scattering factor for element {symbol!r}; the Lobato table covers H to Lr")
@@ -95,11 +97,11 @@ def cross_section_angstrom2(symbol: str, detector: Detector, energy_ev: float) -
 
 
 def _highest(outer_mrad: float, wavelength: float) -> float:
-    """Frequency up to which amplitudes are tabulated: the detector's outer angle, and the shift of a kernel."""
+    """Frequency up to which amplitudes are tabulated: detector, and the shift of a kernel."""
     return float(np.ceil(1e-3 * outer_mrad / wavelength + 6.0))
 
 
-def low_pass(k: Array, nyquist: float) -> Array:
+def low_pass(k: NDArray, nyquist: float) -> NDArray:
     """1 up to 0.9 of the Nyquist frequency, 0 from it on, half a cosine between."""
     part = np.clip((k / nyquist - _TAPER) / (1 - _TAPER), 0, 1)
     return 0.5 * (1 + np.cos(np.pi * part))
@@ -109,7 +111,7 @@ def low_pass(k: Array, nyquist: float) -> Array:
 def atom_table(
     symbol: str, energy_ev: float, sampling_angstrom: float, detectors: tuple[Detector, ...]
 ) -> AtomTable:
-    """Tables of an element for a grid of `sampling_angstrom` and some detectors. UserError without factors."""
+    """Tables of an element for a grid and some detectors. UserError for an element without factors."""
     wavelength, nyquist = wavelength_angstrom(energy_ev), 0.5 / sampling_angstrom
     outer = max([d.range_mrad[1] for d in detectors] + [1e3 * wavelength * nyquist])
     found = amplitude(symbol, energy_ev, _highest(outer, wavelength))
@@ -147,7 +149,7 @@ def _falling(radii: Array, begin: float, end: float) -> Array:
 
 
 def _balanced(absorption: Array, radii: Array, found: Amplitude, low: Array) -> Array:
-    """The absorption scaled so that the atom takes from a parallel wave just what lies beyond the low pass."""
+    """The absorption, scaled so that the atom takes from a parallel wave what lies beyond the low pass."""
     k = found.frequency
     lost = (np.abs(found.amplitude) ** 2 * (1 - low**2) * 2 * np.pi * k * found.step).sum()
     ring = 2 * np.pi * radii * STEP_ANGSTROM

@@ -1,8 +1,12 @@
 """Multislice of many probes through one super-tile, each in its own windows, slices made once for all.
 
 Slices are made a few at a time; each wave crosses these before the next are made, and is kept in real space
-in between. A wave is a raw transform: |wave|^2 adds up to n^2 times the share of the beam, |FFT wave|^2 to n^4
-times; so a wave is scaled when its window changes.
+in between. A wave is a raw transform: |wave|^2 adds up to n^2 times the share of the beam, |FFT wave|^2 to
+n^4 times; so a wave is scaled when its window changes.
+
+A step is: transmit in real space, the signal kernels read on the way; transform; detect what is about to
+leave the band; propagate; transform back. Each wave goes through several slices before the next wave does, so
+that it stays in the processor's cache.
 """
 
 from __future__ import annotations
@@ -12,9 +16,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from simulate.windowed.propagation import WaveGrid, detect
+from simulate.windowed.plans import Plans
 from simulate.windowed.slices import Slice, SliceMemory, TileSlices
+from simulate.windowed.wave_grids import WaveGrid, detect
 from simulate.windowed.windows import Run
+
 
 @dataclass(eq=False)
 class Flight:
@@ -31,20 +37,11 @@ class Flight:
     next_slice: int = 0
     wave: NDArray[np.complex64] | None = None
 
-    @property
-    def steps(self) -> int:
-        return sum(len(run.slices) for run in self.runs)
-
     def keep(self, wave: NDArray[np.complex64]) -> None:
         """Keep a copy of the wave until the next slices are there."""
         size = len(wave)
         self.wave = self.memory[: size * size].reshape(size, size)
         self.wave[...] = wave
-
-    @property
-    def largest(self) -> int:
-        """Largest window in grid points."""
-        return max(run.size for run in self.runs)
 
     @property
     def finished(self) -> bool:
@@ -53,10 +50,11 @@ class Flight:
 
 @dataclass(eq=False)
 class Multislice:
-    """Sends probes through a tile. grids: by window size; focus in Å on the tile's heights; memory for slices."""
+    """Sends probes through a tile. grids, plans: by window size; focus: in Å, on the tile's heights."""
 
     tile: TileSlices
     grids: dict[int, WaveGrid]
+    plans: dict[int, Plans]
     focus: float
     memory: SliceMemory
     _propagators: dict[tuple[int, float], NDArray[np.complex64]] = field(default_factory=dict)
@@ -88,11 +86,11 @@ class Multislice:
                 self._transmit(flight, grid, made[int(k)])
                 if flight.next_slice == last:
                     break
-                grid.plans.forward.execute()
+                self.plans[grid.size].forward.execute()
                 self._step(flight, grid, self._distance(run, flight.next_slice))
                 flight.next_slice += 1
             else:
-                flight.keep(grid.plans.work)
+                flight.keep(self.plans[grid.size].work)
                 return
             self._end_run(flight, grid)
 
@@ -101,7 +99,7 @@ class Multislice:
 
     def _enter(self, flight: Flight, grid: WaveGrid) -> None:
         """Put the wave into the work array: the kept one, or the probe at the height of its first slice."""
-        work = grid.plans.work
+        work = self.plans[grid.size].work
         if flight.wave is not None:
             work[...] = flight.wave
             return
@@ -110,14 +108,14 @@ class Multislice:
         along_x, along_y = (grid.ramp(distance, float(s)) for s in shift)
         np.multiply(grid.probe, along_y[:, None], out=work)
         work *= along_x
-        grid.plans.backward()
+        self.plans[grid.size].backward()
 
     def _origin(self, flight: Flight, size: int) -> NDArray[np.int64]:
         """Grid point (x, y) of the tile where the window begins."""
         return np.round(flight.centre).astype(np.int64) - size // 2
 
     def _transmit(self, flight: Flight, grid: WaveGrid, made: Slice) -> None:
-        work, n = grid.plans.work, grid.size
+        work, n = self.plans[grid.size].work, grid.size
         x, y = self._origin(flight, n)
         if made.signal.shape[0]:
             sums = np.zeros(made.signal.shape[0])
@@ -129,17 +127,17 @@ class Multislice:
         """From the transform of the transmitted wave to the wave in front of the next slice."""
         if grid.leaks:
             self._leave(flight, grid, grid.leaving)
-        work, columns = grid.plans.work, grid.columns
+        work, columns = self.plans[grid.size].work, grid.columns
         factor = self._propagator(grid, distance)
         for part in (slice(0, columns), slice(grid.size - columns + 1, grid.size)):
             np.multiply(work[:, part], factor[:, part], out=work[:, part])
         work[:, columns : grid.size - columns + 1] = 0
-        grid.plans.backward()
+        self.plans[grid.size].backward()
 
     def _leave(self, flight: Flight, grid: WaveGrid, weights: NDArray[np.float32]) -> None:
         """Detect part of the transformed wave."""
         sums = np.zeros(len(flight.signal))
-        detect(grid.plans.work, weights, sums)
+        detect(self.plans[grid.size].work, weights, sums)
         flight.signal += sums / grid.size**4
 
     def _propagator(self, grid: WaveGrid, distance: float) -> NDArray[np.complex64]:
@@ -155,7 +153,7 @@ class Multislice:
         flight.run += 1
         flight.next_slice = 0
         if flight.finished:
-            grid.plans.forward.execute()
+            self.plans[grid.size].forward.execute()
             self._leave(flight, grid, grid.held)
             flight.wave = None
             return
@@ -163,27 +161,27 @@ class Multislice:
         distance = self.tile.height(int(after.slices[0])) - self.tile.height(int(before.slices[-1]))
         wider = self.grids[after.size]
         if after.size > grid.size:
-            _pad(grid.plans.work, wider.plans.work)
-            wider.plans.forward.execute()
+            _pad(self.plans[grid.size].work, self.plans[wider.size].work)
+            self.plans[wider.size].forward.execute()
             self._step(flight, wider, distance)
-            flight.keep(wider.plans.work)
+            flight.keep(self.plans[wider.size].work)
             return
-        grid.plans.forward.execute()
+        self.plans[grid.size].forward.execute()
         self._step(flight, grid, distance)
         if after.size < grid.size:
             self._crop(flight, grid, after.size)
         else:
-            flight.keep(grid.plans.work)
+            flight.keep(self.plans[grid.size].work)
 
     def _crop(self, flight: Flight, grid: WaveGrid, size: int) -> None:
         """Keep the middle of the wave; what is cut off meets nothing any more, and is detected."""
-        work, begin = grid.plans.work, (grid.size - size) // 2
+        work, begin = self.plans[grid.size].work, (grid.size - size) // 2
         middle = (slice(begin, begin + size), slice(begin, begin + size))
         flight.keep(work[middle])
         assert flight.wave is not None
         flight.wave *= np.float32(size / grid.size)
         work[middle] = 0
-        grid.plans.forward.execute()
+        self.plans[grid.size].forward.execute()
         self._leave(flight, grid, grid.held)
 
 

@@ -1,8 +1,8 @@
 """How wide a window each probe needs, slice by slice.
 
-A probe feels a slice whose atoms come near its cone. Around it the wave needs a window that holds the cone at
-that height, the tails of the probe, and what the material above has scattered. So windows differ from probe to
-probe and grow and shrink along the beam. Slices that a probe does not feel are free space to it.
+A probe feels a slice whose atoms come near its cone. Around it the wave needs a window that holds the cone
+at that height, the tails of the probe, and what the material above has scattered. So windows differ from
+probe to probe and grow and shrink along the beam. Slices that a probe does not feel are free space to it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from simulate.windowed.propagation import window_size
 from simulate.windowed.slices import TileSlices
+from simulate.windowed.wave_grids import window_size
 
 GAP_ANGSTROM = 30.0
 """A window changes where a probe crosses more than this of free space."""

@@ -1,16 +1,9 @@
-"""Waves in windows: grids, FFT plans, and the three passes of a multislice step.
-
-A step is: transmit (in real space, signal kernels read on the way), transform, propagate (in reciprocal space,
-what left the band is detected and cut), transform back. Columns beyond the band are zero after the
-propagation and are not transformed back. Each wave is handled alone, so that it stays in the processor's
-cache.
-"""
+"""Grids of wave windows: band, probe, free space, and what detectors see of a wave."""
 
 from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import Any
 
 import numba
 import numpy as np
@@ -19,12 +12,15 @@ from numpy.typing import NDArray
 from simulate.microscope import Microscope
 from stochgeom.errors import UserError, require
 
-SIZES = (64, 80, 96, 112, 128, 160, 192, 224, 256, 288, 320, 384, 448, 512, 560, 640, 768, 896, 1024, 1152, 1280, 1536, 1792, 2048)
+SIZES = (
+    64, 80, 96, 112, 128, 160, 192, 224, 256, 288, 320, 384, 448, 512, 560, 640, 768, 896, 1024, 1152, 1280,
+    1536, 1792, 2048,
+)  # fmt: skip
 """Grid points along a side of a window: sizes that FFTW is quick at (1.1 to 1.3 apart)."""
 BAND = 2 / 3
 """Share of the Nyquist frequency that waves keep: their product with a slice does not fold back into it."""
-_APART = 8  # spare points at the end of a row of waves
-_TAPER = 0.97  # of the band: from here on the limit falls off
+SOFT_EDGE = 0.97
+"""Share of the band from which on its limit falls off."""
 
 
 def window_size(least: float) -> int:
@@ -51,7 +47,7 @@ class WaveGrid:
         self.frequency = np.fft.fftfreq(size, sampling)
         k = np.hypot(self.frequency[:, None], self.frequency[None])
         limit = BAND * 0.5 / sampling
-        falling = np.clip((k / limit - _TAPER) / (1 - _TAPER), 0, 1)
+        falling = np.clip((k / limit - SOFT_EDGE) / (1 - SOFT_EDGE), 0, 1)
         self.band = (0.5 * (1 + np.cos(np.pi * falling))).astype(np.float32)
         self.columns = int(np.flatnonzero(self.band[0, : size // 2 + 1])[-1]) + 1
         angle = 1e3 * microscope.wavelength_angstrom * k
@@ -60,10 +56,9 @@ class WaveGrid:
         self.leaving = (seen * (1 - self.band.astype(float) ** 2)).astype(np.float32)
         self.leaks = bool(self.leaving.any())
         self.probe = self._probe()
-        self.plans = Plans(size, self.columns)
 
     def _probe(self) -> NDArray[np.complex64]:
-        """abTEM's probe in focus in its window's corner, in reciprocal space, its intensities adding up to 1."""
+        """abTEM's probe, in focus, in its window's corner, in reciprocal space; its intensities add up to 1."""
         abtem = require("abtem", extra="simulate")
         scope = self.microscope
         probe = abtem.Probe(
@@ -78,7 +73,7 @@ class WaveGrid:
         return (transformed / np.sqrt((np.abs(transformed) ** 2).sum())).astype(np.complex64)
 
     def propagator(self, distance: float) -> NDArray[np.complex64]:
-        """Factor (n, n) for `distance` Å of free space within the band, with the 1 / n^2 of both transforms."""
+        """Factor (n, n) for `distance` Å of free space within the band, and 1 / n^2 for both transforms."""
         along = self.ramp(distance, 0.0)
         return (np.outer(along, along) * (self.band / self.size**2)).astype(np.complex64)
 
@@ -90,39 +85,8 @@ class WaveGrid:
 
 @lru_cache(maxsize=32)
 def wave_grid(size: int, sampling: float, microscope_json: str) -> WaveGrid:
-    """The grid of a window size, made once in a process. `microscope_json`: `Microscope.model_dump_json()`."""
+    """The grid of a window size, made once in a process; `microscope_json`: `model_dump_json()` of it."""
     return WaveGrid(size, sampling, Microscope.model_validate_json(microscope_json))
-
-
-class Plans:
-    """FFTW plans for one window, on one array `work` (n, n) complex64; transforms are not normalised.
-
-    Forward is complete. Backward takes the columns of the band first, then all rows.
-    """
-
-    def __init__(self, size: int, columns: int) -> None:
-        pyfftw = require("pyfftw", extra="simulate")
-        # Rows are a little apart: columns of 256 or 512 points would else share a few places of the cache.
-        self.work = pyfftw.empty_aligned((size, size + _APART), np.complex64)[:, :size]
-        self.forward = _plan(self.work, (0, 1), "FFTW_FORWARD")
-        self._left = _plan(self.work[:, :columns], (0,), "FFTW_BACKWARD")
-        self._right = _plan(self.work[:, size - columns + 1 :], (0,), "FFTW_BACKWARD")
-        self._rows = _plan(self.work, (1,), "FFTW_BACKWARD")
-        self.work[...] = 0
-
-    def backward(self) -> None:
-        self._left.execute()
-        self._right.execute()
-        self._rows.execute()
-
-
-def _plan(array: NDArray[np.complex64], axes: tuple[int, ...], direction: str) -> Any:
-    import pyfftw
-
-    return pyfftw.FFTW(array, array, axes=axes, direction=direction, flags=(PLANNING,), threads=1)
-
-
-PLANNING = "FFTW_MEASURE"
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
