@@ -63,7 +63,7 @@ class TileSlices:
     """The atoms of a super-tile, sorted into slices along the beam.
 
     numbers (n,), positions (n, 3) in Å; corner (x, y) in Å of grid point (0, 0); shape (y, x) of the grid.
-    The planes between slices lie on multiples of `thickness` Å, so all tiles of a scene share them; slice k is
+    The planes between slices lie on multiples of `thickness` Å, shared by all tiles of a scene; slice k is
     between k and k + 1 thicknesses and acts in its middle. `beyond`: the channels that see more than the grid
     holds, which have a signal kernel.
     """
@@ -110,7 +110,7 @@ class TileSlices:
         return table.cumsum(axis=1, dtype=np.int32).cumsum(axis=2, dtype=np.int32)
 
     def touched(self, k: int, low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Whether the k-th filled slice has atoms in rectangles low (p, 2) to high (p, 2); grid points x, y."""
+        """Whether slice k has atoms in rectangles low (p, 2) to high (p, 2), in grid points x, y."""
         step = OCCUPANCY_ANGSTROM / self.sampling
         table = self.occupancy[k]
         limit = np.array(table.shape[::-1]) - 1
@@ -121,7 +121,7 @@ class TileSlices:
         return (table[y1, x1] - table[y0, x1] - table[y1, x0] + table[y0, x0]) > 0
 
     def trimmed(self, low: NDArray[np.int64], high: NDArray[np.int64]) -> TileSlices:
-        """The same slices on grid points low (x, y) to high (x, y) of this tile; atoms outside still count."""
+        """The slices on grid points low (x, y) to high (x, y) of this tile; atoms outside still count."""
         part = copy(self)
         part.corner = (
             self.corner[0] + float(low[0]) * self.sampling,

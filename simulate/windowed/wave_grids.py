@@ -58,7 +58,7 @@ class WaveGrid:
         self.probe = self._probe()
 
     def _probe(self) -> NDArray[np.complex64]:
-        """abTEM's probe, in focus, in its window's corner, in reciprocal space; its intensities add up to 1."""
+        """abTEM's probe in focus in a corner, in reciprocal space; its intensities add up to 1."""
         abtem = require("abtem", extra="simulate")
         scope = self.microscope
         probe = abtem.Probe(
