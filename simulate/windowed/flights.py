@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from simulate.windowed.atomic import AtomTable, atom_table
 from simulate.windowed.multislice import Flight, Multislice
 from simulate.windowed.slices import SliceMemory, TileSlices
-from simulate.windowed.wave_grids import wave_grid, window_size
+from simulate.windowed.wave_grids import WaveGrid, wave_grid, window_size
 from simulate.windowed.windows import Run, felt, runs
 
 if TYPE_CHECKING:
     from simulate.atoms import SceneAtoms
     from simulate.windowed.geometry import Geometry
+    from simulate.windowed.multislice_torch import TorchMultislice
     from simulate.windowed.plans import Planner
 
 _SEEN_ANGSTROM = 4.0  # atoms this far outside the windows still count
@@ -69,11 +70,11 @@ class Flyer:
             result[part] = [flight.signal for flight in flights]
         return result
 
-    def _multislice(self, geometry: Geometry, tile: TileSlices, planned: dict[int, list[Run]]) -> Multislice:
-        sizes = sorted({run.size for plan in planned.values() for run in plan})
-        text = geometry.microscope.model_dump_json()
-        grids = {size: wave_grid(size, tile.sampling, text) for size in sizes}
-        plans = {size: self.planner.plans(size, grids[size].columns) for size in sizes}
+    def _multislice(
+        self, geometry: Geometry, tile: TileSlices, planned: dict[int, list[Run]]
+    ) -> Multislice | TorchMultislice:
+        grids = wave_grids(geometry, tile, planned)
+        plans = {size: self.planner.plans(size, grid.columns) for size, grid in grids.items()}
         return Multislice(tile, grids, plans, geometry.optics.focus, self._slices)
 
     def _memory(self, size: int, count: int) -> NDArray[np.complex64]:
@@ -81,6 +82,13 @@ class Flyer:
         if self._waves.size < count * size**2:
             self._waves = np.empty(count * size**2, np.complex64)
         return self._waves[: count * size**2].reshape(count, size**2)
+
+
+def wave_grids(geometry: Geometry, tile: TileSlices, planned: dict[int, list[Run]]) -> dict[int, WaveGrid]:
+    """Grids of all windows that are planned, by size."""
+    sizes = sorted({run.size for plan in planned.values() for run in plan})
+    text = geometry.microscope.model_dump_json()
+    return {size: wave_grid(size, tile.sampling, text) for size in sizes}
 
 
 def _tile(

@@ -146,6 +146,10 @@ class TileSlices:
         exponential(phase, absorption, made.transmission)
         return made
 
+    def atoms_of(self, k: int) -> tuple[int, int]:
+        """First atom of the k-th filled slice, and the one after its last."""
+        return int(self._ends[k]), int(self._ends[k + 1])
+
     def _elements(self, k: int) -> Sequence[tuple[int, NDArray[np.float64]]]:
         """Number and grid positions (n, 2) of each element in the k-th filled slice."""
         begin, end = self._ends[k], self._ends[k + 1]
