@@ -16,6 +16,7 @@ from simulate.corpus import layout
 from simulate.corpus.block_files import BlockFiles
 from simulate.corpus.layout import Task
 from simulate.corpus.reader import Corpus
+from simulate.devices import CPU
 from simulate.engines.base import Block, BlockEngine, make_engine
 from simulate.realise import Realisation, realise
 from simulate.recipe import Recipe
@@ -190,10 +191,10 @@ def is_own(sample: int, rank: int, part: Part | None) -> bool:
     return (sample + (place if turn % 2 == 0 else part[1] - 1 - place)) % part[1] == part[0] - 1
 
 
-def block_engine(recipe: Recipe) -> BlockEngine | None:
-    """The recipe's engine if its images have several blocks."""
+def block_engine(recipe: Recipe, device: str = CPU) -> BlockEngine | None:
+    """The recipe's engine on a device, if its images have several blocks."""
     if not isinstance(recipe.engine, BlockSettings):
         return None
-    engine = make_engine(recipe.engine_settings)
+    engine = make_engine(recipe.engine_settings, device)
     assert isinstance(engine, BlockEngine)
     return engine if len(engine.blocks(realise(recipe, 0).scene, recipe.microscope)) > 1 else None

@@ -37,6 +37,7 @@ def generate(
     part: str | None = None,
     overwrite: bool = False,
     repair: bool = False,
+    device: str = "cpu",
     estimate: bool = False,
 ) -> None:
     """Make a corpus, finish one that was begun, or repair one that was damaged.
@@ -62,6 +63,9 @@ def generate(
         Replace the corpus that is there.
     repair
         First read all that is finished, and make again what is damaged.
+    device
+        cpu; cuda or cuda:N, where the engine windowed computes waves, in every worker; auto: cuda if there is
+        one.
     estimate
         Only measure for about half a minute, and say what time, memory and disk the corpus takes.
     """
@@ -69,7 +73,7 @@ def generate(
     from simulate.recipe import Recipe
 
     if estimate:
-        if part or scheduler or scheduler_file or overwrite or repair:
+        if part or scheduler or scheduler_file or overwrite or repair or device != "cpu":
             raise UserError("--estimate makes nothing; beside it only --samples and --workers mean something")
         print_estimate(Recipe.load(recipe), out, samples, processors() if workers is None else workers)
         return
@@ -86,6 +90,7 @@ def generate(
         part=chosen,
         overwrite=overwrite,
         repair=repair,
+        device=device,
     )
     left = len(making.missing_tasks(made))
     print(f"{made}: complete" if not left else f"{made}: {left} tasks left to other parts")
@@ -131,7 +136,7 @@ def info(path: Path, *, picture: Path | None = None) -> None:
         print(f"contact sheet: {contact_sheet(corpus, picture)}")
 
 
-def verify(path: Path, *, recompute: int = 3, seed: int | None = None) -> None:
+def verify(path: Path, *, recompute: int = 3, seed: int | None = None, device: str = "cpu") -> None:
     """Check that a corpus is complete, in range and consistent, and recompute some samples.
 
     Exit code 0: all is well; 1: something is wrong, each thing on a line.
@@ -145,16 +150,20 @@ def verify(path: Path, *, recompute: int = 3, seed: int | None = None) -> None:
         the corpus, within 1e-4 elsewhere. Of images of several blocks, random blocks instead.
     seed
         Chooses the same samples every time.
+    device
+        Where they are made again: cpu, cuda, cuda:N or auto; within 1e-4 unless cpu made and compares them.
     """
     from simulate.corpus.reader import Corpus
     from simulate.corpus.verify import made_alike
     from simulate.corpus.verify import verify as check
+    from simulate.devices import device_for
 
     for name, value in (("recompute", recompute), ("seed", seed or 0)):
         if value < 0:
             raise UserError(f"--{name} {value}: should be 0 or more")
     corpus = Corpus.open(path)
-    found = check(corpus, recompute=recompute, seed=seed)
+    device = device_for(corpus.recipe, device)
+    found = check(corpus, recompute=recompute, seed=seed, device=device)
     for problem in found.problems:
         print(problem)
     if found.damaged:
@@ -163,7 +172,7 @@ def verify(path: Path, *, recompute: int = 3, seed: int | None = None) -> None:
         raise UserError(
             f"{path}: {len(found.problems)} problem{'s' if len(found.problems) > 1 else ''} found"
         )
-    how = "bit by bit" if made_alike(corpus) else f"within {found.largest_difference:.1g}"
+    how = "bit by bit" if made_alike(corpus, device) else f"within {found.largest_difference:.1g}"
     again = f"; samples {', '.join(map(str, found.recomputed))} recomputed {how}" if found.recomputed else ""
     if found.recomputed_blocks:
         blocks = ", ".join(f"{block} of sample {sample}" for sample, block in found.recomputed_blocks)

@@ -26,6 +26,7 @@ from simulate.corpus.provenance import Run
 from simulate.corpus.reader import Corpus
 from simulate.corpus.verify import check_arrays, check_task
 from simulate.corpus.writer import CorpusWriter, prepare_store, read_attributes
+from simulate.devices import CPU, device_for
 from simulate.executors import worked_through
 from simulate.preflight import preflight
 from simulate.progress import Progress
@@ -50,6 +51,7 @@ def generate(
     overwrite: bool = False,
     repair: bool = False,
     progress: bool = True,
+    device: str = CPU,
 ) -> Path:
     """Make or finish the corpus of `recipe` in the folder `out`. Returns `out`.
 
@@ -61,11 +63,14 @@ def generate(
     overwrite: replace a corpus that is already there.
     repair: first read all that is finished, and make again what is damaged; takes the corpus' own number of
     samples.
+    device: cpu, cuda, cuda:N or auto, where the engine windowed computes; of the workers, if a scheduler has
+    them.
 
     UserError if the place is not writable, holds another corpus, or the recipe cannot be realised.
     """
     out, elsewhere = Path(out), bool(scheduler or scheduler_file)
     _check_request(samples, workers, elsewhere, part, overwrite, repair)
+    device = device_for(recipe, device, here=not elsewhere)
     samples = _samples(recipe, out, samples, repair)
     preflight(recipe, out, samples)
     store = prepare_store(out, recipe, samples, overwrite=overwrite)
@@ -73,7 +78,7 @@ def generate(
     _keep_table(recipe, out)
     taken_back = _take_back_damaged(recipe, out, part, progress) if repair else []
     agenda = _agenda(recipe, out, samples, part, taken_back)
-    run = Run(store.parent, workers=None if elsewhere else max(workers or 1, 1), part=part)
+    run = Run(store.parent, None if elsewhere else max(workers or 1, 1), part, device)
     _make(recipe, out, agenda, run, (workers, scheduler, scheduler_file), progress)
     if not missing_tasks(out):
         sweep_partials(store)
@@ -108,7 +113,9 @@ def _make(recipe: Recipe, out: Path, agenda: Agenda, run: Run, executor: Executo
         return
     samples = len(Corpus.open(out))
     bar = Progress(recipe.name, agenda.total, unit=agenda.unit, show=progress)
-    work = partial(run_task, json.dumps(recipe.canonical), str(out.absolute()))
+    work = partial(run_task, json.dumps(recipe.canonical), str(out.absolute()), device=run.device)
+    if run.device != CPU:  # what it makes is not bit by bit what the processor makes, also if it is killed
+        run.save(finished=False)
     with worked_through(work, agenda.tasks(), agenda.then, agenda.total, *executor) as results:
         for task in results:
             run.count(task, samples, recipe.samples_per_shard, agenda.blocks(task))

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.random import default_rng
 from numpy.typing import NDArray
 
+from simulate.devices import CPU
 from simulate.engines.base import make_engine
 from simulate.realise import Realisation, realise, seed_of
 from simulate.recipe import Recipe
@@ -64,15 +65,15 @@ def in_nm(made: Realisation, points: NDArray[np.float64]) -> NDArray[np.float64]
     return np.array(made.field.origin_nm) + points[:, ::-1] * made.field.pixel_size_nm
 
 
-def probe_aggregate(recipe: Recipe, samples: int, task: int) -> dict[str, NDArray[Any]]:
-    """Columns of the `validation` group for the aggregate of one task."""
+def probe_aggregate(recipe: Recipe, samples: int, task: int, device: str = CPU) -> dict[str, NDArray[Any]]:
+    """Columns of the `validation` group for the aggregate of one task; `device` as of `make_engine`."""
     settings = recipe.validation
     assert settings is not None
     made = realise(recipe, int(probed_samples(recipe, samples)[task]))
     points, place = probe_points(made, recipe)
     points_nm = in_nm(made, points)
-    reference = make_engine(settings.engine).probes(made.scene, recipe.microscope, points_nm)
-    response = make_engine(recipe.engine_settings).probes(made.scene, recipe.microscope, points_nm)
+    reference = make_engine(settings.engine, device).probes(made.scene, recipe.microscope, points_nm)
+    response = make_engine(recipe.engine_settings, device).probes(made.scene, recipe.microscope, points_nm)
     by_place = reference.reshape(settings.places, settings.positions, -1)
     error = by_place.std(axis=1, ddof=1) / np.sqrt(settings.positions)
     return {

@@ -13,6 +13,7 @@ from simulate.corpus import layout
 from simulate.corpus.block_files import BlockFiles
 from simulate.corpus.layout import Task
 from simulate.corpus.writer import CorpusWriter
+from simulate.devices import CPU
 from simulate.engines.base import Block, BlockEngine, BlockResult, Engine, make_engine, put_together
 from simulate.realise import Realisation, Sample, realise, render, sample_of
 from simulate.recipe import Recipe
@@ -22,31 +23,31 @@ NOT_NEEDED: Task = ("not needed", 0)
 """What a task returns that another process has done meanwhile."""
 
 
-def run_task(payload: str, out: str, task: Task) -> Task:
+def run_task(payload: str, out: str, task: Task, device: str = CPU) -> Task:
     """Make one shard, the reference probes of one aggregate, or some blocks of one sample; returns the task.
 
-    payload: the recipe's canonical JSON; out: folder of the corpus.
+    payload: the recipe's canonical JSON; out: folder of the corpus; device: where engines compute that can.
     """
     recipe = _recipe(payload, out)
     kind, number = task
     if kind == "block":
-        make_blocks(payload, out, *layout.block_of(recipe, task))
+        make_blocks(payload, out, *layout.block_of(recipe, task), device)
         return task
     writer = CorpusWriter(out, recipe)
     if kind == "validation":
-        writer.write_validation(number, probe_aggregate(recipe, writer.samples, number))
+        writer.write_validation(number, probe_aggregate(recipe, writer.samples, number, device))
         return task
-    engine = _engine(payload, out)
+    engine = _engine(payload, out, device)
     if isinstance(engine, BlockEngine):
-        return task if put_shard_together(payload, out, writer, number) else NOT_NEEDED
+        return task if put_shard_together(payload, out, writer, number, device) else NOT_NEEDED
     owned = layout.shard_range(number, writer.samples, recipe.samples_per_shard)
     writer.write_shard(number, [render(recipe, index, engine) for index in owned])
     return task
 
 
-def make_blocks(payload: str, out: str, sample: int, first: int) -> None:
+def make_blocks(payload: str, out: str, sample: int, first: int, device: str) -> None:
     """Compute and keep those blocks of a sample that go with the block `first`, unless they are there."""
-    recipe, engine = _recipe(payload, out), _block_engine(payload, out)
+    recipe, engine = _recipe(payload, out), _block_engine(payload, out, device)
     files = BlockFiles(out, recipe)
     made, plan = _planned(payload, out, sample)
     group = next((group for group in plan.groups if first in group), (first,))
@@ -56,7 +57,7 @@ def make_blocks(payload: str, out: str, sample: int, first: int) -> None:
             files.write(sample, number, engine.block_result(made.scene, recipe.microscope, block))
 
 
-def put_shard_together(payload: str, out: str, writer: CorpusWriter, shard: int) -> bool:
+def put_shard_together(payload: str, out: str, writer: CorpusWriter, shard: int, device: str) -> bool:
     """Write a shard from its blocks and remove their files; what is missing is computed.
 
     Two parts of a job array may find all blocks of a shard there. They write the same bytes; False if the
@@ -67,7 +68,7 @@ def put_shard_together(payload: str, out: str, writer: CorpusWriter, shard: int)
     owned = layout.shard_range(shard, writer.samples, writer.recipe.samples_per_shard)
     samples: list[Sample] = []
     for index in owned:
-        sample = _sample(payload, out, writer, shard, index)
+        sample = _sample(payload, out, writer, shard, index, device)
         if sample is None:
             return False
         samples.append(sample)
@@ -82,9 +83,12 @@ def put_shard_together(payload: str, out: str, writer: CorpusWriter, shard: int)
     return True
 
 
-def _sample(payload: str, out: str, writer: CorpusWriter, shard: int, index: int) -> Sample | None:
+def _sample(
+    payload: str, out: str, writer: CorpusWriter, shard: int, index: int, device: str
+) -> Sample | None:
     """A sample from its blocks; None if its shard was finished by another process."""
-    recipe, engine, files = writer.recipe, _block_engine(payload, out), BlockFiles(out, writer.recipe)
+    recipe, files = writer.recipe, BlockFiles(out, writer.recipe)
+    engine = _block_engine(payload, out, device)
     made, plan = _planned(payload, out, index)
     parts: list[tuple[Block, BlockResult]] = []
     for number, block in enumerate(plan.blocks):
@@ -103,13 +107,13 @@ def _recipe(payload: str, out: str) -> Recipe:
 
 
 @lru_cache(maxsize=2)
-def _engine(payload: str, out: str) -> Engine:
+def _engine(payload: str, out: str, device: str) -> Engine:
     """The engine of a recipe, built once in each process."""
-    return make_engine(_recipe(payload, out).engine_settings)
+    return make_engine(_recipe(payload, out).engine_settings, device)
 
 
-def _block_engine(payload: str, out: str) -> BlockEngine:
-    engine = _engine(payload, out)
+def _block_engine(payload: str, out: str, device: str = CPU) -> BlockEngine:
+    engine = _engine(payload, out, device)
     assert isinstance(engine, BlockEngine)
     return engine
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simulate.corpus import layout
+from simulate.devices import CPU, facts
 from stochgeom.files import write_text
 
 if TYPE_CHECKING:
@@ -37,11 +38,14 @@ def _facts() -> dict[str, Any]:
 
 @dataclass
 class Run:
-    """One run of `generate` in `folder`. `workers` is None where a Dask scheduler of its own has them."""
+    """One run of `generate` in `folder`. `workers` is None where a Dask scheduler of its own has them; then
+    `device` is as it was asked for, else it is resolved.
+    """
 
     folder: Path
     workers: int | None
     part: tuple[int, int] | None = None
+    device: str = CPU
     started: datetime = field(default_factory=_now)
     samples: int = 0
     probed_aggregates: int = 0
@@ -49,6 +53,9 @@ class Run:
     saved: bool = False
     _key: str = field(default_factory=lambda: uuid.uuid4().hex)
     _facts: dict[str, Any] = field(default_factory=_facts)
+
+    def __post_init__(self) -> None:
+        self._facts |= {"device": self.device} if self.workers is None else facts(self.device)
 
     def count(self, task: layout.Task, samples: int, samples_per_shard: int, blocks: int = 0) -> None:
         """Note that a task of a corpus of so many samples is done; one of blocks made so many of them."""
@@ -82,6 +89,17 @@ class Run:
 
 def _text(moment: datetime) -> str:
     return moment.isoformat(timespec="seconds")
+
+
+def devices(folder: Path) -> set[str]:
+    """Devices that the runs in a corpus' folder computed on, by their records."""
+    found = set()
+    for path in layout.run_records(folder):
+        try:
+            found.add(str(json.loads(path.read_text(encoding="utf-8")).get("device", CPU)))
+        except (OSError, ValueError, AttributeError):
+            found.add("unknown")
+    return found
 
 
 def provenance(corpus: Corpus) -> dict[str, Any]:

@@ -34,14 +34,14 @@ class Again:
         return f"sample {self.sample}" + ("" if self.block is None else f", block {self.block}")
 
 
-def recomputed(corpus: Corpus, count: int, seed: int | None) -> Iterator[Again]:
-    """`count` random samples, or random blocks with something to compute, in order."""
+def recomputed(corpus: Corpus, count: int, seed: int | None, device: str) -> Iterator[Again]:
+    """`count` random samples, or random blocks with something to compute, in order, made on a device."""
     rng, samples = default_rng(seed), corpus.indices()
-    engine = block_engine(corpus.recipe)
+    engine = block_engine(corpus.recipe, device)
     if engine is not None:
         yield from _blocks(corpus, engine, count, rng)
         return
-    whole = make_engine(corpus.recipe.engine_settings)
+    whole = make_engine(corpus.recipe.engine_settings, device)
     for index in sorted(int(i) for i in rng.choice(samples, size=min(count, len(samples)), replace=False)):
         made = realise(corpus.recipe, index)
         image = whole_image(whole, made.scene, corpus.recipe.microscope)

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from simulate.corpus import layout
 from simulate.corpus.layout import Task, processor, shard_range, versions
+from simulate.corpus.provenance import devices
 from simulate.corpus.reader import Corpus
 from simulate.corpus.recompute import recomputed, relative_difference
+from simulate.devices import CPU, device_for
 from simulate.validation import probed_samples
 from stochgeom.errors import UserError
 
@@ -43,13 +45,15 @@ class Verification:
         return not self.problems
 
 
-def verify(corpus: Corpus, recompute: int = 3, seed: int | None = None) -> Verification:
+def verify(corpus: Corpus, recompute: int = 3, seed: int | None = None, device: str = CPU) -> Verification:
     """Check completeness, ranges, finite values and identities, and recompute `recompute` random samples.
 
     Of images of several blocks, which may take hours, only as many random blocks with something to compute
     are made again. What is recomputed must agree bit by bit on the processor model that made the corpus with
-    the same versions, and within 1e-4 elsewhere. `seed` picks the samples; None picks others every time.
+    the same versions, and within 1e-4 elsewhere, which all other devices are. `seed` picks the samples; None
+    picks others every time. `device`: where to compute them.
     """
+    device = device_for(corpus.recipe, device)
     broken = check_arrays(corpus)
     if broken:
         return Verification(samples=len(corpus), problems=broken)
@@ -60,7 +64,7 @@ def verify(corpus: Corpus, recompute: int = 3, seed: int | None = None) -> Verif
         found.problems += problems
         found.damaged += [task] if problems else []
     if recompute > 0 and found.ok and found.finished:
-        _recompute(corpus, found, recompute, seed)
+        _recompute(corpus, found, recompute, seed, device)
     return found
 
 
@@ -199,9 +203,9 @@ def _contacts_agree(corpus: Corpus, descriptors: NDArray[np.float64]) -> bool:
     return bool(agree)
 
 
-def _recompute(corpus: Corpus, found: Verification, count: int, seed: int | None) -> None:
-    exact = made_alike(corpus)
-    for again in recomputed(corpus, count, seed):
+def _recompute(corpus: Corpus, found: Verification, count: int, seed: int | None, device: str) -> None:
+    exact = made_alike(corpus, device)
+    for again in recomputed(corpus, count, seed, device):
         for name, stored, new, scale in again.pairs:
             difference = relative_difference(stored, new, scale)
             found.largest_difference = max(found.largest_difference, difference)
@@ -213,7 +217,10 @@ def _recompute(corpus: Corpus, found: Verification, count: int, seed: int | None
             found.recomputed_blocks.append((again.sample, again.block))
 
 
-def made_alike(corpus: Corpus) -> bool:
-    """Whether this machine has the processor and versions that made the corpus, so that bytes must agree."""
+def made_alike(corpus: Corpus, device: str = CPU) -> bool:
+    """Whether this machine has the processor and versions that made the corpus, so that bytes must agree, and
+    no other device had a part in it or has in what is computed now.
+    """
     attributes = corpus.attributes
-    return attributes.get("processor") == processor() and attributes.get("versions") == versions()
+    same = attributes.get("processor") == processor() and attributes.get("versions") == versions()
+    return same and devices(corpus.path.parent) | {device} == {CPU}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from simulate.devices import CPU
 from stochgeom.errors import UserError
 
 if TYPE_CHECKING:
@@ -128,8 +129,13 @@ def whole_image(engine: Engine, scene: Scene, microscope: Microscope) -> BlockRe
     return put_together(scene.field.shape, parts)
 
 
-def make_engine(settings: ResponseSettings | MultisliceSettings | WindowedSettings) -> Engine:
-    """The engine that a recipe's `engine` table asks for."""
+def make_engine(
+    settings: ResponseSettings | MultisliceSettings | WindowedSettings, device: str = CPU
+) -> Engine:
+    """The engine that a recipe's `engine` table asks for, on a device if it can compute there.
+
+    UserError if there is no such device (`simulate.devices.resolved`).
+    """
     if settings.name == "response":
         from simulate.engines.response import ResponseEngine
 
@@ -141,5 +147,5 @@ def make_engine(settings: ResponseSettings | MultisliceSettings | WindowedSettin
     if settings.name == "windowed":
         from simulate.engines.windowed import WindowedEngine
 
-        return WindowedEngine(settings)
+        return WindowedEngine(settings, device)
     raise UserError(f"engine.name = {settings.name!r}: there are response, multislice and windowed")
