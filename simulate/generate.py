@@ -27,6 +27,7 @@ from simulate.corpus.reader import Corpus
 from simulate.corpus.verify import check_arrays, check_task
 from simulate.corpus.writer import CorpusWriter, prepare_store, read_attributes
 from simulate.executors import worked_through
+from simulate.fft_plans import keep_plans
 from simulate.preflight import preflight
 from simulate.progress import Progress
 from simulate.recipe import Recipe
@@ -71,6 +72,7 @@ def generate(
     store = prepare_store(out, recipe, samples, overwrite=overwrite)
     sweep_abandoned(store.parent)
     _keep_table(recipe, out)
+    keep_plans(recipe, store.parent)
     taken_back = _take_back_damaged(recipe, out, part, progress) if repair else []
     agenda = _agenda(recipe, out, samples, part, taken_back)
     run = Run(store.parent, workers=None if elsewhere else max(workers or 1, 1), part=part)

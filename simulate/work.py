@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
+from pathlib import Path
 
 from simulate.agenda import Plan, plan_sample
 from simulate.corpus import layout
@@ -14,6 +15,7 @@ from simulate.corpus.block_files import BlockFiles
 from simulate.corpus.layout import Task
 from simulate.corpus.writer import CorpusWriter
 from simulate.engines.base import Block, BlockEngine, BlockResult, Engine, make_engine, put_together
+from simulate.fft_plans import with_plans
 from simulate.realise import Realisation, Sample, realise, render, sample_of
 from simulate.recipe import Recipe
 from simulate.validation import probe_aggregate
@@ -34,7 +36,7 @@ def run_task(payload: str, out: str, task: Task) -> Task:
         return task
     writer = CorpusWriter(out, recipe)
     if kind == "validation":
-        writer.write_validation(number, probe_aggregate(recipe, writer.samples, number))
+        writer.write_validation(number, probe_aggregate(recipe, writer.samples, number, _folder(out)))
         return task
     engine = _engine(payload, out)
     if isinstance(engine, BlockEngine):
@@ -97,6 +99,10 @@ def _sample(payload: str, out: str, writer: CorpusWriter, shard: int, index: int
     return sample_of(recipe, made, put_together(made.field.shape, parts))
 
 
+def _folder(out: str) -> Path:
+    return layout.store_path(out).parent
+
+
 @lru_cache(maxsize=4)
 def _recipe(payload: str, out: str) -> Recipe:
     return Recipe.from_dict(json.loads(payload), folder=out)
@@ -105,7 +111,7 @@ def _recipe(payload: str, out: str) -> Recipe:
 @lru_cache(maxsize=2)
 def _engine(payload: str, out: str) -> Engine:
     """The engine of a recipe, built once in each process."""
-    return make_engine(_recipe(payload, out).engine_settings)
+    return with_plans(make_engine(_recipe(payload, out).engine_settings), _folder(out))
 
 
 def _block_engine(payload: str, out: str) -> BlockEngine:

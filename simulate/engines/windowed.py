@@ -23,6 +23,7 @@ from simulate.engines.detection import vacuum_signal
 from simulate.windowed.flights import Flyer
 from simulate.windowed.geometry import Geometry
 from simulate.windowed.plans import Planner
+from simulate.windowed.wave_grids import SIZES, wave_grid
 from stochgeom.errors import UserError, require
 
 if TYPE_CHECKING:
@@ -45,6 +46,12 @@ class WindowedEngine:
     def use_plans(self, path: Path) -> None:
         """Take FFT plans from a file (`Planner.save`) from now on, and no others."""
         self._flyer = Flyer(Planner.load(path))
+
+    def windows(self, scene: Scene, microscope: Microscope) -> list[tuple[int, int]]:
+        """Window sizes that probes of a scene may ask for, with the columns of their bands."""
+        geometry = Geometry(self.settings, microscope, scene)
+        sizes = [n for n in SIZES if geometry.narrowest <= n <= geometry.largest]
+        return [(n, wave_grid(n, geometry.sampling, microscope.model_dump_json()).columns) for n in sizes]
 
     def image(self, scene: Scene, microscope: Microscope) -> NDArray[np.float32]:
         """Image (channel, y, x): one probe at each pixel's centre."""
