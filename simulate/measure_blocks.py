@@ -18,7 +18,7 @@ from simulate.agenda import Plan, plan_sample
 from simulate.corpus import layout
 from simulate.engines.base import Block, BlockEngine, BlockResult, make_engine
 from simulate.measure import SAMPLES_S, Measured, seconds, stored_bytes, within
-from simulate.realise import Realisation, realise
+from simulate.realise import Realisation, realise, sample_of
 from simulate.recipe import Recipe
 
 BLOCKS_S = 16.0
@@ -153,7 +153,7 @@ def _stored_bytes(
     """
     channels, layers = len(recipe.channel_names), 1 + layout.reports_errors(recipe)
     black = BlockResult(*(np.zeros((channels, *recipe.field.shape), np.float32) for _ in range(layers)))
-    rest = stored_bytes(recipe, [(made, black) for made in real]) / len(real)
+    rest = stored_bytes(recipe, [sample_of(recipe, made, black) for made in real])[0] / len(real)
     pixels = np.mean([_pixels_with_work(plan) for plan in plans])
     return rest + float(pixels) * channels * 4 * layers * _compressed(results)
 
