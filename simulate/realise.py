@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from simulate.engines.base import BlockResult, whole_image
 from simulate.laws import value_at
-from simulate.recipe import MultisliceSettings, Recipe
+from simulate.recipe import Recipe, ResponseSettings
 from simulate.recipe_errors import one_line
 from stochgeom.aggregate import HeteroAggregate
 from stochgeom.aggregation import sample_aggregate
@@ -140,7 +140,7 @@ def materials_of(recipe: Recipe) -> tuple[Material, ...]:
     """Material of each phase: the recipe's own, or the shipped one of that name. None where no atoms are
     made.
     """
-    if not isinstance(recipe.engine, MultisliceSettings) and recipe.validation is None:
+    if isinstance(recipe.engine, ResponseSettings) and recipe.validation is None:
         return ()
     return tuple(material_of(recipe, name) for name in recipe.phase_names)
 

@@ -39,6 +39,7 @@ from simulate.recipe_settings import (
     ResponseSettings,
     Split,
     ValidationSettings,
+    WindowedSettings,
 )
 from simulate.sampling import Sampling
 from stochgeom.bodies.shapes import Shape
@@ -64,7 +65,7 @@ class Recipe(Strict):
     materials: dict[str, MaterialSettings] = Field(default_factory=dict)
     microscope: Microscope = Microscope()
     field: FieldSettings
-    engine: Annotated[ResponseSettings | MultisliceSettings, Discriminator("name")]
+    engine: Annotated[ResponseSettings | MultisliceSettings | WindowedSettings, Discriminator("name")]
     realism: Realism = Realism()
     validation: ValidationSettings | None = None
 
@@ -239,7 +240,7 @@ class Recipe(Strict):
         return find_table(self.engine.table, self._folder or Path(), self.engine.table_sha256)
 
     @property
-    def engine_settings(self) -> ResponseSettings | MultisliceSettings:
+    def engine_settings(self) -> ResponseSettings | MultisliceSettings | WindowedSettings:
         """`engine` with the response table's name resolved to a file."""
         path = self.table_path()
         return self.engine if path is None else self.engine.model_copy(update={"table": str(path.absolute())})

@@ -8,7 +8,15 @@ from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    Discriminator,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
 from simulate.laws import Number, Strict, bounds
 from stochgeom.errors import UserError
@@ -156,6 +164,22 @@ class MultisliceSettings(BlockSettings):
     tail: Literal["independent-atom", "none"] = "independent-atom"
 
 
+class WindowedSettings(BlockSettings):
+    """Engine `windowed`: multislice in windows that follow each probe (`docs/windowed.md`).
+
+    `band_mrad`: largest angle that waves keep; what scatters further is counted and leaves.
+    `window_angstrom`: side of a window in focus, at the first atom; it grows with the cone, and by
+    `spread_mrad` with the depth of material. `reach_angstrom`: how far beyond its cone a probe feels atoms.
+    """
+
+    name: Literal["windowed"] = "windowed"
+    band_mrad: PositiveFloat = 60.0
+    slice_thickness_angstrom: PositiveFloat = 6.0
+    window_angstrom: PositiveFloat = 20.0
+    spread_mrad: NonNegativeFloat = 10.0
+    reach_angstrom: PositiveFloat = 4.0
+
+
 class ValidationSettings(Strict):
     """Reference probes beside a response corpus.
 
@@ -170,4 +194,4 @@ class ValidationSettings(Strict):
     positions: int = Field(default=4, ge=2)
     min_thickness_nm: PositiveFloat = 1.0
     spread_nm: PositiveFloat = 0.5
-    engine: MultisliceSettings = MultisliceSettings()
+    engine: Annotated[MultisliceSettings | WindowedSettings, Discriminator("name")] = MultisliceSettings()

@@ -13,7 +13,7 @@ from stochgeom.errors import UserError
 
 if TYPE_CHECKING:
     from simulate.microscope import Microscope
-    from simulate.recipe import MultisliceSettings, ResponseSettings
+    from simulate.recipe import MultisliceSettings, ResponseSettings, WindowedSettings
     from simulate.scene import Scene
 
 
@@ -128,7 +128,7 @@ def whole_image(engine: Engine, scene: Scene, microscope: Microscope) -> BlockRe
     return put_together(scene.field.shape, parts)
 
 
-def make_engine(settings: ResponseSettings | MultisliceSettings) -> Engine:
+def make_engine(settings: ResponseSettings | MultisliceSettings | WindowedSettings) -> Engine:
     """The engine that a recipe's `engine` table asks for."""
     if settings.name == "response":
         from simulate.engines.response import ResponseEngine
@@ -138,4 +138,8 @@ def make_engine(settings: ResponseSettings | MultisliceSettings) -> Engine:
         from simulate.engines.multislice import MultisliceEngine
 
         return MultisliceEngine(settings)
-    raise UserError(f"engine.name = {settings.name!r}: there are response and multislice")
+    if settings.name == "windowed":
+        from simulate.engines.windowed import WindowedEngine
+
+        return WindowedEngine(settings)
+    raise UserError(f"engine.name = {settings.name!r}: there are response, multislice and windowed")

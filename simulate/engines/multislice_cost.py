@@ -62,10 +62,10 @@ def memory_bound(
         waves = wave * (plane_waves(cell, microscope, settings) + batch)
         potential = min(wave / 2 * slices, potential_bytes)
         largest = max(largest, _WAVE_COPIES * waves + _POTENTIAL_COPIES * potential)
-    return int(_FIXED_BYTES + largest + _atom_bytes(scene))
+    return int(_FIXED_BYTES + largest + atom_bytes(scene))
 
 
-def _atom_bytes(scene: Scene) -> float:
+def atom_bytes(scene: Scene) -> float:
     """Of the particles that are kept, at rest and displaced, and of the one that is cut from its crystal."""
     aggregate = scene.aggregate
     if not scene.materials:

@@ -1,0 +1,131 @@
+"""What windowed multislice of a scene needs, from its particles alone: grid, windows, work, memory."""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulate.engines.detection import vacuum_signal
+from simulate.engines.multislice_cost import atom_bytes
+from simulate.windowed.wave_grids import BAND, SOFT_EDGE, window_size
+from simulate.windowed.windows import Optics
+from stochgeom.errors import UserError
+
+if TYPE_CHECKING:
+    from simulate.microscope import Microscope
+    from simulate.recipe_settings import WindowedSettings
+    from simulate.scene import Scene
+    from simulate.windowed.flights import Flyer
+
+_PROBE_MARGIN = 1.2  # of the convergence angle, which the band must hold
+_SLICE_STEPS = 6  # a slice costs about as much as so many steps of a wave of its size
+
+
+class Geometry:
+    """Settings, microscope and scene as lengths in Å. UserError where they do not go together."""
+
+    def __init__(self, settings: WindowedSettings, microscope: Microscope, scene: Scene) -> None:
+        self.settings, self.microscope, self.scene = settings, microscope, scene
+        needed = _PROBE_MARGIN * microscope.convergence_mrad
+        if settings.band_mrad * SOFT_EDGE < needed:
+            raise UserError(
+                f"engine.band_mrad = {settings.band_mrad:g}: the probe of "
+                f"{microscope.convergence_mrad:g} mrad needs at least {math.ceil(needed / SOFT_EDGE):g}"
+            )
+        self.sampling = BAND * 0.5 * microscope.wavelength_angstrom / (1e-3 * settings.band_mrad)
+        self.optics = Optics(
+            focus=10 * microscope.focus_nm,
+            alpha=1e-3 * microscope.convergence_mrad,
+            half=settings.window_angstrom / 2,
+            spread=1e-3 * settings.spread_mrad,
+            reach=settings.reach_angstrom,
+        )
+        window_size(2 * self.widest / self.sampling)
+
+    @cached_property
+    def heights(self) -> NDArray[np.float64]:
+        """Of the particles' centres (n,), from the aggregate's centre, in Å."""
+        return 10 * (self.scene.aggregate.centres[:, 2] - self.scene.centre_z_nm)
+
+    @cached_property
+    def radii(self) -> NDArray[np.float64]:
+        """Of the particles' circumscribed spheres (n,), in Å."""
+        return 10 * self.scene.aggregate.circumradii
+
+    @cached_property
+    def reaches(self) -> NDArray[np.float64]:
+        """How far from a probe each particle is felt (n,), in Å: at the end further from the focus."""
+        ends = np.stack([self.heights - self.radii, self.heights + self.radii])
+        return self.optics.reach + self.optics.cone(ends).max(axis=0)
+
+    @cached_property
+    def widest(self) -> float:
+        """Half the widest window in Å that any probe may ask for."""
+        low, high = (10 * (z - self.scene.centre_z_nm) for z in self.scene.z_range_nm)
+        cone = float(self.optics.cone(np.array([low, high])).max())
+        return self.optics.half + cone + self.optics.spread * (high - low)
+
+    def _gaps(self, points_nm: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Distance in Å of probes (p, 2) from the axis of each particle (p, n)."""
+        middle = self.scene.aggregate.centres[:, :2]
+        return 10 * np.linalg.norm(points_nm[:, None] - middle[None], axis=2)
+
+    def feels(self, points_nm: NDArray[np.float64]) -> bool:
+        """Whether any of the probes comes near a particle."""
+        return bool((self._gaps(points_nm) < self.radii + self.reaches).any())
+
+    def _steps(self, points_nm: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Slices of each particle that each probe crosses (p, n): the longest chord within its reach."""
+        nearest = np.maximum(self._gaps(points_nm) - self.reaches, 0.0)
+        chords = 2 * np.sqrt(np.maximum(self.radii**2 - nearest**2, 0.0))
+        return chords / self.settings.slice_thickness_angstrom
+
+    @cached_property
+    def _sizes(self) -> NDArray[np.int64]:
+        """Usual window at each particle (n,)."""
+        half = self.optics.half + self.optics.cone(self.heights) + self.optics.spread * self.radii
+        return np.array([window_size(2 * float(h) / self.sampling) for h in half])
+
+    def work(self, points_nm: NDArray[np.float64]) -> float:
+        """Steps of waves times grid points, in units of 10^6, for neighbouring probes and their slices."""
+        steps = self._steps(points_nm)
+        if not steps.any():
+            return 0.0
+        waves = (steps * self._sizes**2).sum()
+        side = 10 * float((points_nm.max(axis=0) - points_nm.min(axis=0)).max())
+        tile = (side / self.sampling + self._sizes) ** 2
+        return float(1e-6 * (waves + _SLICE_STEPS * (steps.max(axis=0) * tile).sum()))
+
+    def memory_bytes(self, flyer: Flyer) -> int:
+        """Bound of what a process needs for any block beyond its imports."""
+        largest = window_size(2 * self.widest / self.sampling)
+        side = 10 * (self.settings.block_pixels or 24) * self.scene.field.pixel_size_nm / self.sampling
+        tile = (side + largest + 2) ** 2
+        channels = len(self.microscope.detectors)
+        slices = max(flyer.slice_bytes, (16 + 4 * channels) * tile)
+        waves = max(flyer.wave_bytes, 8.0 * largest**2)
+        grids = 12 * (40 + 8 * channels) * largest**2  # window sizes, with their propagators
+        return int(slices + waves + grids + 2 * atom_bytes(self.scene) + 1e8)
+
+    def words(self) -> str:
+        """What an image costs. UserError if the detectors do not fit."""
+        field = self.scene.field
+        y, x = np.meshgrid(field.y_nm, field.x_nm, indexing="ij")
+        probes, steps = 0, 0.0
+        for row in np.stack([x, y], axis=2):
+            felt = self._steps(row)
+            probes += int((felt.sum(axis=1) > 0).sum())
+            steps += float(felt.sum())
+        if not probes:
+            return "nothing in the field"
+        for detector in self.microscope.detectors:
+            vacuum_signal(detector, self.microscope.convergence_mrad)
+        return (
+            f"{probes} of {x.size} probes, {steps / probes:.0f} slices each on average in windows of "
+            f"{self._sizes.min()}^2 to {window_size(2 * self.widest / self.sampling)}^2 points, "
+            f"{self.settings.phonon_configurations} phonon configurations"
+        )

@@ -1,0 +1,103 @@
+"""Grids of wave windows: band, probe, free space, and what detectors see of a wave."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from simulate.microscope import Microscope
+from stochgeom.errors import UserError, require
+
+SIZES = (
+    64, 80, 96, 112, 128, 160, 192, 224, 256, 288, 320, 384, 448, 512, 560, 640, 768, 896, 1024, 1152, 1280,
+    1536, 1792, 2048,
+)  # fmt: skip
+"""Grid points along a side of a window: sizes that FFTW is quick at (1.1 to 1.3 apart)."""
+BAND = 2 / 3
+"""Share of the Nyquist frequency that waves keep: their product with a slice does not fold back into it."""
+SOFT_EDGE = 0.97
+"""Share of the band from which on its limit falls off."""
+
+
+def window_size(least: float) -> int:
+    """The smallest of SIZES that is not below `least` grid points. UserError beyond the largest."""
+    for size in SIZES:
+        if size >= least:
+            return size
+    raise UserError(
+        f"a wave window of {math.ceil(least)} grid points is needed, {SIZES[-1]} is the largest: "
+        "is the focus far from the aggregate, or engine.band_mrad too large?"
+    )
+
+
+class WaveGrid:
+    """Everything that waves of one window size share. Build it with `wave_grid`.
+
+    band (n, n) float32: limit of the wave; held (channel, n, n): sensitivity within the band, for the exit;
+    leaving (channel, n, n): sensitivity of what a step cuts. In FFT order. All sensitivities carry the
+    factor that makes sums over unnormalised transforms fractions of the beam.
+    """
+
+    def __init__(self, size: int, sampling: float, microscope: Microscope) -> None:
+        self.size, self.sampling, self.microscope = size, sampling, microscope
+        self.frequency = np.fft.fftfreq(size, sampling)
+        k = np.hypot(self.frequency[:, None], self.frequency[None])
+        limit = BAND * 0.5 / sampling
+        falling = np.clip((k / limit - SOFT_EDGE) / (1 - SOFT_EDGE), 0, 1)
+        self.band = (0.5 * (1 + np.cos(np.pi * falling))).astype(np.float32)
+        self.columns = int(np.flatnonzero(self.band[0, : size // 2 + 1])[-1]) + 1
+        angle = 1e3 * microscope.wavelength_angstrom * k
+        seen = np.stack([d.weight(angle) for d in microscope.detectors])
+        self.held = seen.astype(np.float32)
+        self.leaving = (seen * (1 - self.band.astype(float) ** 2)).astype(np.float32)
+        self.leaks = bool(self.leaving.any())
+        self.probe = self._probe()
+
+    def _probe(self) -> NDArray[np.complex64]:
+        """abTEM's probe in focus in a corner, in reciprocal space; its intensities add up to 1."""
+        abtem = require("abtem", extra="simulate")
+        scope = self.microscope
+        probe = abtem.Probe(
+            energy=scope.energy_ev,
+            semiangle_cutoff=scope.convergence_mrad,
+            extent=self.size * self.sampling,
+            gpts=self.size,
+            **scope.aberrations,
+        )
+        wave = np.asarray(probe.build(scan=abtem.CustomScan([[0.0, 0.0]]), lazy=False).array, np.complex128)
+        transformed = np.fft.fft2(wave.reshape(self.size, self.size)).T  # abTEM's axes are (x, y)
+        return (transformed / np.sqrt((np.abs(transformed) ** 2).sum())).astype(np.complex64)
+
+    def propagator(self, distance: float) -> NDArray[np.complex64]:
+        """Factor (n, n) for `distance` Å of free space within the band, and 1 / n^2 for both transforms."""
+        along = self.ramp(distance, 0.0)
+        return (np.outer(along, along) * (self.band / self.size**2)).astype(np.complex64)
+
+    def ramp(self, distance: float, shift: float) -> NDArray[np.complex64]:
+        """Factor (n,) of one axis for propagation over `distance` Å and a shift by `shift` Å."""
+        k, wavelength = self.frequency, self.microscope.wavelength_angstrom
+        return np.exp(-1j * np.pi * k * (wavelength * k * distance + 2 * shift)).astype(np.complex64)
+
+
+@lru_cache(maxsize=32)
+def wave_grid(size: int, sampling: float, microscope_json: str) -> WaveGrid:
+    """The grid of a window size, made once in a process; `microscope_json`: `model_dump_json()` of it."""
+    return WaveGrid(size, sampling, Microscope.model_validate_json(microscope_json))
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def detect(wave, weights, sums):  # type: ignore[no-untyped-def]
+    """Adds sum |wave|^2 weights to `sums` (c,) float64; wave (n, n) complex64, weights (c, n, n) float32."""
+    n = wave.shape[0]
+    for y in range(n):
+        row = wave[y].view(np.float32)
+        for c in range(weights.shape[0]):
+            weight = weights[c, y]
+            total = np.float32(0.0)
+            for x in range(n):
+                total += (row[2 * x] * row[2 * x] + row[2 * x + 1] * row[2 * x + 1]) * weight[x]
+            sums[c] += total
