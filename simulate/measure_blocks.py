@@ -69,7 +69,8 @@ def prices(timed: list[Timed]) -> NDArray[np.float64]:
         return np.zeros(2)
     own = [max(0.0, block.first_s - block.again_s) for block in timed]
     rate = sum(block.again_s for block in timed) / sum(block.work for block in timed)
-    return np.array([np.mean(own[1:] or own), rate])  # the very first also pays for imports
+    # The very first also pays for imports, and some others for what a process does once.
+    return np.array([np.median(own[1:] or own), rate])
 
 
 def _relative_error(timed: list[Timed], mean: NDArray[np.float64]) -> float:
