@@ -7,6 +7,8 @@ potential that ends at the grid's Nyquist frequency, which for heavy atoms scatt
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -48,14 +50,14 @@ class AbtemSlices(TileSlices):
         from abtem.antialias import AntialiasAperture
 
         ny, nx = self.shape
-        begin, end = self._ends[k], self._ends[k + 1]
+        begin, end = self.ends[k], self.ends[k + 1]
         inside = ((self.grid[begin:end] >= 0) & (self.grid[begin:end] < [nx, ny])).all(axis=1)
         plane = self.grid[begin:end][inside] * self.sampling
         positions = np.column_stack([plane, np.full(len(plane), self.thickness / 2)])
         cell = [nx * self.sampling, ny * self.sampling, self.thickness]
         atoms = ase.Atoms(self.numbers[begin:end][inside], positions, cell=cell, pbc=(True, True, False))
         with deterministic():
-            potential = abtem.Potential(
+            potential: Any = abtem.Potential(
                 atoms, gpts=(nx, ny), slice_thickness=self.thickness, parametrization="lobato",
                 projection="infinite",
             ).build(lazy=False)  # fmt: skip

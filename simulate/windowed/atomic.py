@@ -124,7 +124,7 @@ def atom_table(
 
 
 def _radii(reach: float = REACH_ANGSTROM) -> Array:
-    return np.arange(round(reach / STEP_ANGSTROM) + 1) * STEP_ANGSTROM
+    return np.arange(round(reach / STEP_ANGSTROM) + 1, dtype=float) * STEP_ANGSTROM
 
 
 def _back(frequency: Array, values: NDArray, radii: Array) -> NDArray:

@@ -47,7 +47,7 @@ class Flyer:
         `vacuum` (channel,) where nothing is felt.
         """
         result = np.tile(vacuum, (len(points_nm), 1))
-        tile = _tile(geometry, atoms, points_nm, configuration)
+        tile = tile_around(geometry, atoms, points_nm, configuration)
         if tile is None:
             return result
         centres = (10 * points_nm - np.array(tile.corner)) / tile.sampling
@@ -86,13 +86,14 @@ class Flyer:
         return self._waves[: count * size**2].reshape(count, size**2)
 
 
-def _tile(
+def tile_around(
     geometry: Geometry, atoms: SceneAtoms, points_nm: NDArray[np.float64], configuration: int
 ) -> TileSlices | None:
     """Super-tile around the probes, wide enough for any window; None without atoms."""
     sampling = geometry.sampling
     half = (geometry.largest // 2 + 1) * sampling
     low, high = 10 * points_nm.min(axis=0) - half, 10 * points_nm.max(axis=0) + half
+    low = np.floor(low / sampling) * sampling  # all tiles of a scene lie on one grid
     seen = 0.1 * _SEEN_ANGSTROM
     numbers, positions, _ = atoms.inside(0.1 * low - seen, 0.1 * high + seen, configuration)
     if len(numbers) == 0:
