@@ -28,6 +28,7 @@ from simulate.corpus.verify import check_arrays, check_task
 from simulate.corpus.writer import CorpusWriter, prepare_store, read_attributes
 from simulate.devices import CPU, device_for
 from simulate.executors import worked_through
+from simulate.fft_plans import keep_plans
 from simulate.preflight import preflight
 from simulate.progress import Progress
 from simulate.recipe import Recipe
@@ -76,6 +77,8 @@ def generate(
     store = prepare_store(out, recipe, samples, overwrite=overwrite)
     sweep_abandoned(store.parent)
     _keep_table(recipe, out)
+    if not device.startswith("cuda"):
+        keep_plans(recipe, store.parent)
     taken_back = _take_back_damaged(recipe, out, part, progress) if repair else []
     agenda = _agenda(recipe, out, samples, part, taken_back)
     run = Run(store.parent, None if elsewhere else max(workers or 1, 1), part, device)

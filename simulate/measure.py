@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 
 from simulate.corpus import layout
 from simulate.corpus.writer import CorpusWriter, prepare_store
-from simulate.engines.base import BlockEngine, BlockResult, Engine, make_engine, whole_image
+from simulate.engines.base import BlockEngine, Engine, make_engine
 from simulate.executors import ONE_THREAD
-from simulate.realise import Realisation, realise, sample_of
+from simulate.realise import Sample, realise, render
 from simulate.recipe import Recipe
 from simulate.scene import Scene
 from simulate.validation import in_nm, probe_points, probed_samples
@@ -88,13 +88,13 @@ def measure(payload: str, folder: str | None, samples: int) -> Measured:
 
     recipe = Recipe.from_dict(json.loads(payload), folder=folder)
     engine, found = make_engine(recipe.engine_settings), Measured()
-    made = realise(recipe, 0)  # compiles what is compiled
+    realise(recipe, 0)  # compiles what is compiled
     found.imports_bytes = peak_bytes()
     most = min(samples, MOST_SAMPLES)
     if isinstance(engine, BlockEngine):
         measure_blocks(recipe, engine, most, found)
     else:
-        whole_image(engine, made.scene, recipe.microscope)
+        render(recipe, 0, engine)
         _measure_samples(recipe, engine, most, found)
     if recipe.validation is not None:
         _measure_probes(recipe, samples, found)
@@ -103,15 +103,17 @@ def measure(payload: str, folder: str | None, samples: int) -> Measured:
 
 
 def _measure_samples(recipe: Recipe, engine: Engine, most: int, found: Measured) -> None:
-    """Time whole samples, and store them for their size."""
-    made: list[tuple[Realisation, BlockResult]] = []
-
-    def one(index: int) -> None:
-        real = realise(recipe, index)
-        made.append((real, whole_image(engine, real.scene, recipe.microscope)))
-
-    found.sample_s = [seconds(one, index) for index in within(SAMPLES_S, range(most))]
-    found.stored_bytes_per_sample = stored_bytes(recipe, made) / len(made)
+    """Time whole samples, from their parameters to their shard on disk."""
+    made: list[Sample] = []
+    each = [
+        seconds(lambda i: made.append(render(recipe, i, engine)), k) for k in within(SAMPLES_S, range(most))
+    ]
+    stored_bytes(recipe, made[:1])  # the first time takes imports
+    one, (stored, all_of_them) = stored_bytes(recipe, made[:1])[1], stored_bytes(recipe, made)
+    another = max(0.0, all_of_them - one) / max(1, len(made) - 1)
+    writing = another + max(0.0, one - another) / recipe.samples_per_shard
+    found.sample_s = [rendering + writing for rendering in each]
+    found.stored_bytes_per_sample = stored / len(made)
 
 
 def _measure_probes(recipe: Recipe, samples: int, found: Measured) -> None:
@@ -165,15 +167,15 @@ def within(budget_s: float, indices: Sequence[int]) -> Iterator[int]:
         yield index
 
 
-def stored_bytes(recipe: Recipe, images: Sequence[tuple[Realisation, BlockResult]]) -> int:
-    """Bytes on disk of the first samples of a corpus, all arrays together."""
-    count = len(images)
-    recipe = recipe.model_copy(update={"samples_per_shard": count})
+def stored_bytes(recipe: Recipe, made: Sequence[Sample]) -> tuple[int, float]:
+    """Bytes on disk of the first samples of a corpus, all arrays together, and seconds to write them."""
+    recipe = recipe.model_copy(update={"samples_per_shard": len(made)})
     with tempfile.TemporaryDirectory() as folder:
-        store = prepare_store(folder, recipe, count)
-        CorpusWriter(folder, recipe).write_shard(0, [sample_of(recipe, *pair) for pair in images])
-        names = [spec.name for spec in layout.sample_arrays(recipe, count)]
-        return sum(f.stat().st_size for name in names for f in (store / name / "c").rglob("*") if f.is_file())
+        store = prepare_store(folder, recipe, len(made))
+        writing = seconds(CorpusWriter(folder, recipe).write_shard, 0, made)
+        names = [spec.name for spec in layout.sample_arrays(recipe, len(made))]
+        files = [path for name in names for path in (store / name / "c").rglob("*") if path.is_file()]
+        return sum(path.stat().st_size for path in files), writing
 
 
 def peak_bytes() -> int:

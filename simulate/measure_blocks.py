@@ -1,30 +1,42 @@
 """Seconds of random blocks of a recipe's images, and what all blocks take, scaled by their work.
 
-Where a block of the corpus takes too long to be measured, smaller ones are, down to a pixel. Each block costs
-something of its own (its atoms, for example) and something for its work, so both are fitted.
+Where a block of the corpus takes too long to be measured, smaller ones are, down to a pixel. Each block is
+computed twice: what the first time takes longer is the price of a block of its own (its atoms, for example),
+the second time that of its work.
 """
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import default_rng
 from numpy.typing import NDArray
-from scipy.optimize import nnls
 
 from simulate.agenda import Plan, plan_sample
 from simulate.corpus import layout
 from simulate.engines.base import Block, BlockEngine, BlockResult, make_engine
 from simulate.measure import SAMPLES_S, Measured, seconds, stored_bytes, within
-from simulate.realise import Realisation, realise
+from simulate.realise import Realisation, realise, sample_of
 from simulate.recipe import Recipe
 
 BLOCKS_S = 16.0
 """Processor time that the blocks may take together."""
 MOST_BLOCKS = 16
-_FIRST_SHARE = 16  # the first block has a side so many times smaller than the corpus' blocks
+_FIRST_SHARE = 32  # the first block has a side so many times smaller than the corpus' blocks
+_FIRST_CHOICE = 32  # and is the lightest of so many
 _TRIES = 500
+_FEW = 0.5  # relative error that one or two blocks are credited with
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A block that was computed: seconds of the first and the second time, and its work."""
+
+    first_s: float
+    again_s: float
+    work: float
 
 
 def measure_blocks(recipe: Recipe, engine: BlockEngine, most: int, found: Measured) -> None:
@@ -40,34 +52,37 @@ def measure_blocks(recipe: Recipe, engine: BlockEngine, most: int, found: Measur
     found.blocks_per_image = len(plans[0].blocks)
     timer = _Timer(recipe, real, max(plans[0].blocks[0].shape))
     timer.run()
-    found.timed_blocks, found.side = len(timer.seconds), timer.side
+    found.timed_blocks, found.side = len(timer.timed), timer.side
     counts = [np.count_nonzero(plan.work) for plan in plans]
     totals = np.array([counts, [sum(plan.work) for plan in plans]], float).T  # blocks with work, and work
     found.blocks_with_work = float(np.mean(counts))
-    each, per_work = prices = fitted(timer.seconds, timer.work)
-    found.sample_s = (np.array(realise_s) + totals @ prices).tolist()
-    found.rate_error = _relative_error(timer.seconds, timer.work, totals.mean(axis=0))
+    each, per_work = price = prices(timer.timed)
+    found.sample_s = (np.array(realise_s) + totals @ price).tolist()
+    found.rate_error = _relative_error(timer.timed, totals.mean(axis=0))
     found.heaviest_block_s = float(each + per_work * max(max(plan.work) for plan in plans))
     found.stored_bytes_per_sample = _stored_bytes(recipe, real, plans, timer.results)
 
 
-def fitted(seconds: list[float], work: list[float]) -> NDArray[np.float64]:
-    """Seconds of a block and of a unit of its work (2,), neither below 0, with the least relative errors."""
-    if not seconds:
+def prices(timed: list[Timed]) -> NDArray[np.float64]:
+    """Seconds of a block of its own, and of a unit of its work (2,)."""
+    if not timed:
         return np.zeros(2)
-    scale = 1 / np.maximum(seconds, 1e-6)
-    return np.asarray(nnls(np.stack([scale, scale * np.array(work)], axis=1), scale * np.array(seconds))[0])
+    own = [max(0.0, block.first_s - block.again_s) for block in timed]
+    rate = sum(block.again_s for block in timed) / sum(block.work for block in timed)
+    # The very first also pays for imports, and some others for what a process does once.
+    return np.array([np.median(own[1:] or own), rate])
 
 
-def _relative_error(seconds: list[float], work: list[float], mean: NDArray[np.float64]) -> float:
+def _relative_error(timed: list[Timed], mean: NDArray[np.float64]) -> float:
     """Of the time of a sample with `mean` blocks and work, by leaving out one timed block after the other."""
-    count = len(seconds)
+    count = len(timed)
     if count < 3:
-        return 0.0
-    without = [
-        float(mean @ fitted(seconds[:k] + seconds[k + 1 :], work[:k] + work[k + 1 :])) for k in range(count)
-    ]
+        return _FEW if timed else 0.0
+    without = [float(mean @ prices(timed[:k] + timed[k + 1 :])) for k in range(count)]
     return float((count - 1) / np.sqrt(count) * np.std(without) / np.mean(without))
+
+
+Drawn = tuple[BlockEngine, Realisation, Block, float]
 
 
 class _Timer:
@@ -77,34 +92,27 @@ class _Timer:
         self._recipe, self._real, self._largest = recipe, real, largest
         self._rng = default_rng(0)
         self._divided: dict[int, tuple[BlockEngine, list[Block]]] = {}
-        self.seconds: list[float] = []
-        self.work: list[float] = []
+        self.timed: list[Timed] = []
         self.results: list[BlockResult] = []
         self.side = max(1, largest // _FIRST_SHARE)
 
     def run(self) -> None:
         """Measure until the time is over."""
-        begin, warm = time.process_time(), False
-        drawn = self._draw(self.side)
-        while drawn is not None and len(self.seconds) < MOST_BLOCKS:
-            taken = self._time(*drawn)
-            left = BLOCKS_S - (time.process_time() - begin)
-            if not warm and left > 3 * taken:  # the first block also pays for imports and caches
-                for values in (self.seconds, self.work, self.results):
-                    values.clear()
-                drawn = self._draw(self.side)
-            else:
-                drawn = self._next(left)
-            warm = True
-
-    def _time(self, engine: BlockEngine, made: Realisation, block: Block, work: float) -> float:
         begin = time.process_time()
-        self.results.append(engine.block_result(made.scene, self._recipe.microscope, block))
-        self.seconds.append(time.process_time() - begin)
-        self.work.append(work)
-        return self.seconds[-1]
+        choice = [drawn for drawn in (self._draw(self.side) for _ in range(_FIRST_CHOICE)) if drawn]
+        drawn = min(choice, key=lambda one: one[3], default=None)
+        while drawn is not None and len(self.timed) < MOST_BLOCKS:
+            self._time(*drawn)
+            drawn = self._next(BLOCKS_S - (time.process_time() - begin))
 
-    def _draw(self, side: int) -> tuple[BlockEngine, Realisation, Block, float] | None:
+    def _time(self, engine: BlockEngine, made: Realisation, block: Block, work: float) -> None:
+        scene, scope = made.scene, self._recipe.microscope
+        first = seconds(lambda: self.results.append(engine.block_result(scene, scope, block)))
+        long = first > BLOCKS_S / 2  # so that its own price hardly matters
+        again = first if long else seconds(engine.block_result, scene, scope, block)
+        self.timed.append(Timed(first, again, work))
+
+    def _draw(self, side: int) -> Drawn | None:
         """A random block of this side with its work; None where there seems to be none with work."""
         engine, blocks = self._division(side)
         for _ in range(_TRIES):
@@ -116,37 +124,39 @@ class _Timer:
         return None
 
     def _division(self, side: int) -> tuple[BlockEngine, list[Block]]:
-        """The engine that divides images so, and the blocks, which are those of every sample."""
+        """The engine that divides images so, and the blocks, which are those of every sample. It takes one
+        configuration of atoms; more of them are more work of the same kind.
+        """
         if side not in self._divided:
-            settings = self._recipe.engine_settings.model_copy(update={"block_pixels": side})
-            engine = make_engine(settings)
+            changes = {"block_pixels": side, "phonon_configurations": 1}
+            engine = make_engine(self._recipe.engine_settings.model_copy(update=changes))
             assert isinstance(engine, BlockEngine)
             self._divided[side] = engine, engine.blocks(self._real[0].scene, self._recipe.microscope)
         return self._divided[side]
 
-    def _next(self, left: float) -> tuple[BlockEngine, Realisation, Block, float] | None:
-        """The next block: of twice the side if three of them fit into the seconds that are left."""
-        each, per_work = fitted(self.seconds, self.work)
+    def _next(self, left: float) -> Drawn | None:
+        """The next block: of twice the side if two of them fit into the seconds that are left."""
+        each, per_work = prices(self.timed)
         larger = min(2 * self.side, self._largest)
         drawn = self._draw(larger)
-        if larger > self.side and drawn is not None and 3 * (each + per_work * drawn[3]) < left:
+        if larger > self.side and drawn is not None and 4 * (each + per_work * drawn[3]) < left:
             self.side = larger
             return drawn
         drawn = drawn if larger == self.side else self._draw(self.side)
-        return drawn if drawn is not None and each + per_work * drawn[3] < left else None
+        return drawn if drawn is not None and 2 * (each + per_work * drawn[3]) < left else None
 
 
 def _stored_bytes(
     recipe: Recipe, real: list[Realisation], plans: list[Plan], results: list[BlockResult]
 ) -> float:
     """Bytes on disk of a sample: its blocks with work compressed as the measured ones, and the rest as it is
-    with a black image.
+    with a black image. Standard errors are taken to be as large as images.
     """
     channels, layers = len(recipe.channel_names), 1 + layout.reports_errors(recipe)
     black = BlockResult(*(np.zeros((channels, *recipe.field.shape), np.float32) for _ in range(layers)))
-    rest = stored_bytes(recipe, [(made, black) for made in real]) / len(real)
+    rest = stored_bytes(recipe, [sample_of(recipe, made, black) for made in real])[0] / len(real)
     pixels = np.mean([_pixels_with_work(plan) for plan in plans])
-    return rest + float(pixels) * channels * 4 * sum(_compressed(results, k) for k in range(layers))
+    return rest + float(pixels) * channels * 4 * layers * _compressed(results)
 
 
 def _pixels_with_work(plan: Plan) -> int:
@@ -154,11 +164,11 @@ def _pixels_with_work(plan: Plan) -> int:
     return sum(sizes)
 
 
-def _compressed(results: list[BlockResult], layer: int) -> float:
-    """Share of their size that the blocks of a layer have on disk."""
+def _compressed(results: list[BlockResult]) -> float:
+    """Share of their size that the blocks have on disk."""
     from numcodecs.zstd import Zstd
 
     if not results:
         return 0.0
-    values = np.concatenate([result.layers[layer].ravel() for result in results])
+    values = np.concatenate([result.intensity.ravel() for result in results])
     return min(1.0, len(Zstd(level=3).encode(values)) / values.nbytes)

@@ -170,14 +170,17 @@ class WindowedSettings(BlockSettings):
     `band_mrad`: largest angle that waves keep; what scatters further is counted and leaves.
     `window_angstrom`: side of a window in focus, at the first atom; it grows with the cone, and by
     `spread_mrad` with the depth of material. `reach_angstrom`: how far beyond its cone a probe feels atoms.
+    `potential`: "eikonal" atoms, to all orders of their phase and without a grid's damping, or "abtem", whose
+    grid must carry the detectors.
     """
 
     name: Literal["windowed"] = "windowed"
     band_mrad: PositiveFloat = 60.0
     slice_thickness_angstrom: PositiveFloat = 6.0
-    window_angstrom: PositiveFloat = 20.0
-    spread_mrad: NonNegativeFloat = 10.0
+    window_angstrom: PositiveFloat = 26.0
+    spread_mrad: NonNegativeFloat = 0.0
     reach_angstrom: PositiveFloat = 4.0
+    potential: Literal["eikonal", "abtem"] = "eikonal"
 
 
 class ValidationSettings(Strict):

@@ -8,6 +8,7 @@ points is a function of the recipe and the number of samples alone.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from simulate.devices import CPU
 from simulate.engines.base import make_engine
+from simulate.fft_plans import with_plans
 from simulate.realise import Realisation, realise, seed_of
 from simulate.recipe import Recipe
 from simulate.recipe_settings import SPLITS
@@ -65,14 +67,20 @@ def in_nm(made: Realisation, points: NDArray[np.float64]) -> NDArray[np.float64]
     return np.array(made.field.origin_nm) + points[:, ::-1] * made.field.pixel_size_nm
 
 
-def probe_aggregate(recipe: Recipe, samples: int, task: int, device: str = CPU) -> dict[str, NDArray[Any]]:
-    """Columns of the `validation` group for the aggregate of one task; `device` as of `make_engine`."""
+def probe_aggregate(
+    recipe: Recipe, samples: int, task: int, folder: Path | None = None, device: str = CPU
+) -> dict[str, NDArray[Any]]:
+    """Columns of the `validation` group for one aggregate; `folder`: where the corpus keeps its FFT plans;
+    `device` as of `make_engine`.
+    """
     settings = recipe.validation
     assert settings is not None
     made = realise(recipe, int(probed_samples(recipe, samples)[task]))
     points, place = probe_points(made, recipe)
     points_nm = in_nm(made, points)
-    reference = make_engine(settings.engine, device).probes(made.scene, recipe.microscope, points_nm)
+    engine = make_engine(settings.engine, device)
+    engine = engine if folder is None else with_plans(engine, folder)
+    reference = engine.probes(made.scene, recipe.microscope, points_nm)
     response = make_engine(recipe.engine_settings, device).probes(made.scene, recipe.microscope, points_nm)
     by_place = reference.reshape(settings.places, settings.positions, -1)
     error = by_place.std(axis=1, ddof=1) / np.sqrt(settings.positions)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
+from pathlib import Path
 
 from simulate.agenda import Plan, plan_sample
 from simulate.corpus import layout
@@ -15,6 +16,7 @@ from simulate.corpus.layout import Task
 from simulate.corpus.writer import CorpusWriter
 from simulate.devices import CPU
 from simulate.engines.base import Block, BlockEngine, BlockResult, Engine, make_engine, put_together
+from simulate.fft_plans import with_plans
 from simulate.realise import Realisation, Sample, realise, render, sample_of
 from simulate.recipe import Recipe
 from simulate.validation import probe_aggregate
@@ -35,7 +37,8 @@ def run_task(payload: str, out: str, task: Task, device: str = CPU) -> Task:
         return task
     writer = CorpusWriter(out, recipe)
     if kind == "validation":
-        writer.write_validation(number, probe_aggregate(recipe, writer.samples, number, device))
+        columns = probe_aggregate(recipe, writer.samples, number, _folder(out), device)
+        writer.write_validation(number, columns)
         return task
     engine = _engine(payload, out, device)
     if isinstance(engine, BlockEngine):
@@ -101,6 +104,10 @@ def _sample(
     return sample_of(recipe, made, put_together(made.field.shape, parts))
 
 
+def _folder(out: str) -> Path:
+    return layout.store_path(out).parent
+
+
 @lru_cache(maxsize=4)
 def _recipe(payload: str, out: str) -> Recipe:
     return Recipe.from_dict(json.loads(payload), folder=out)
@@ -109,7 +116,7 @@ def _recipe(payload: str, out: str) -> Recipe:
 @lru_cache(maxsize=2)
 def _engine(payload: str, out: str, device: str) -> Engine:
     """The engine of a recipe, built once in each process."""
-    return make_engine(_recipe(payload, out).engine_settings, device)
+    return with_plans(make_engine(_recipe(payload, out).engine_settings, device), _folder(out))
 
 
 def _block_engine(payload: str, out: str, device: str = CPU) -> BlockEngine:

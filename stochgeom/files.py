@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import uuid
 from pathlib import Path
@@ -10,6 +11,18 @@ from pathlib import Path
 def write_text(path: str | Path, text: str) -> None:
     """Write `text` to `path` as UTF-8. OSError if the place cannot be written; the old file stays then."""
     write_bytes(path, text.encode("utf-8"))
+
+
+def write_once(path: str | Path, content: bytes) -> None:
+    """Write `content` to `path` unless a file is there; the first of several writers wins."""
+    path = Path(path)
+    whole = path.with_name(f".{path.name}.{uuid.uuid4().hex}.whole")
+    try:
+        write_bytes(whole, content)
+        with contextlib.suppress(FileExistsError):
+            os.link(whole, path)
+    finally:
+        whole.unlink(missing_ok=True)
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:

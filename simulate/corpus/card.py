@@ -199,7 +199,7 @@ def _image_formation(corpus: Corpus) -> str:
         text = f"Engine `response`: {source}; each pixel is the mean of {engine.oversampling}² points."
     else:
         settings = ", ".join(f"{key} {value}" for key, value in engine.model_dump(exclude={"name"}).items())
-        text = f"Engine `multislice` (abTEM): {settings}."
+        text = f"Engine `{engine.name}`{' (abTEM)' if engine.name == 'multislice' else ''}: {settings}."
     return (
         f"{text} Images are fractions of the incident beam at {scope.energy_ev / 1e3:g} kV, convergence "
         f"{scope.convergence_mrad:g} mrad, focus {scope.focus_nm:g} nm. Clean images are stored."

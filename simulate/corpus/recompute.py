@@ -14,6 +14,7 @@ from simulate.agenda import block_engine, plan_sample
 from simulate.corpus import layout
 from simulate.corpus.reader import Corpus
 from simulate.engines.base import Block, BlockEngine, BlockResult, make_engine, whole_image
+from simulate.fft_plans import with_plans
 from simulate.realise import Realisation, Sample, realise, sample_of
 
 Pair = tuple[str, Any, Any, float]
@@ -39,9 +40,10 @@ def recomputed(corpus: Corpus, count: int, seed: int | None, device: str) -> Ite
     rng, samples = default_rng(seed), corpus.indices()
     engine = block_engine(corpus.recipe, device)
     if engine is not None:
+        with_plans(engine, corpus.path.parent)
         yield from _blocks(corpus, engine, count, rng)
         return
-    whole = make_engine(corpus.recipe.engine_settings, device)
+    whole = with_plans(make_engine(corpus.recipe.engine_settings, device), corpus.path.parent)
     for index in sorted(int(i) for i in rng.choice(samples, size=min(count, len(samples)), replace=False)):
         made = realise(corpus.recipe, index)
         image = whole_image(whole, made.scene, corpus.recipe.microscope)

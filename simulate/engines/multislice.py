@@ -155,7 +155,7 @@ class MultisliceEngine:
         if len(points) == 0:
             return result, errors
         atoms = self._atoms(scene)
-        with _deterministic():
+        with deterministic():
             for cell in cells(scene, microscope, self.settings, points, groups):
                 values = [self._cell(atoms, cell, microscope, detection, c, wanted) for c in range(count)]
                 result[cell.places] = np.mean(values, axis=0)
@@ -269,7 +269,7 @@ def _listed(measured: Any) -> list[Any]:
 
 
 @contextmanager
-def _deterministic() -> Iterator[None]:
+def deterministic() -> Iterator[None]:
     """abTEM's options and Dask's scheduler while cells are computed, restored afterwards."""
     import abtem
     import dask

@@ -25,6 +25,7 @@ from simulate.engines.detection import vacuum_signal
 from simulate.windowed.flights import Flyer
 from simulate.windowed.geometry import Geometry
 from simulate.windowed.plans import Planner
+from simulate.windowed.wave_grids import SIZES, wave_grid
 from stochgeom.errors import UserError, require
 
 if TYPE_CHECKING:
@@ -49,6 +50,12 @@ class WindowedEngine:
         """Take FFT plans from a file (`Planner.save`) from now on, and no others; only on the processor."""
         if self.device == CPU:
             self._flyer = Flyer(Planner.load(path))
+
+    def windows(self, scene: Scene, microscope: Microscope) -> list[tuple[int, int]]:
+        """Window sizes that probes of a scene may ask for, with the columns of their bands."""
+        geometry = Geometry(self.settings, microscope, scene)
+        sizes = [n for n in SIZES if geometry.narrowest <= n <= geometry.largest]
+        return [(n, wave_grid(n, geometry.sampling, microscope.model_dump_json()).columns) for n in sizes]
 
     def image(self, scene: Scene, microscope: Microscope) -> NDArray[np.float32]:
         """Image (channel, y, x): one probe at each pixel's centre."""

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,7 +102,7 @@ def _highest(outer_mrad: float, wavelength: float) -> float:
     return float(np.ceil(1e-3 * outer_mrad / wavelength + 6.0))
 
 
-def low_pass(k: NDArray, nyquist: float) -> NDArray:
+def low_pass(k: Any, nyquist: float) -> Any:
     """1 up to 0.9 of the Nyquist frequency, 0 from it on, half a cosine between."""
     part = np.clip((k / nyquist - _TAPER) / (1 - _TAPER), 0, 1)
     return 0.5 * (1 + np.cos(np.pi * part))
@@ -123,7 +124,7 @@ def atom_table(
 
 
 def _radii(reach: float = REACH_ANGSTROM) -> Array:
-    return np.arange(round(reach / STEP_ANGSTROM) + 1) * STEP_ANGSTROM
+    return np.arange(round(reach / STEP_ANGSTROM) + 1, dtype=float) * STEP_ANGSTROM
 
 
 def _back(frequency: Array, values: NDArray, radii: Array) -> NDArray:

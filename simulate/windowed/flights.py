@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from simulate.windowed.abtem_slices import AbtemSlices
 from simulate.windowed.atomic import AtomTable, atom_table
 from simulate.windowed.multislice import Flight, Multislice
 from simulate.windowed.slices import SliceMemory, TileSlices
-from simulate.windowed.wave_grids import WaveGrid, wave_grid, window_size
+from simulate.windowed.wave_grids import WaveGrid, wave_grid
 from simulate.windowed.windows import Run, felt, runs
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Flyer:
         `vacuum` (channel,) where nothing is felt.
         """
         result = np.tile(vacuum, (len(points_nm), 1))
-        tile = _tile(geometry, atoms, points_nm, configuration)
+        tile = tile_around(geometry, atoms, points_nm, configuration)
         if tile is None:
             return result
         centres = (10 * points_nm - np.array(tile.corner)) / tile.sampling
@@ -68,6 +69,8 @@ class Flyer:
             ]
             multislice.run(flights)
             result[part] = [flight.signal for flight in flights]
+        if geometry.detection is not None:
+            result[flown] *= geometry.detection.tails
         return result
 
     def _multislice(
@@ -88,31 +91,28 @@ def wave_grids(geometry: Geometry, tile: TileSlices, planned: dict[int, list[Run
     """Grids of all windows that are planned, by size."""
     sizes = sorted({run.size for plan in planned.values() for run in plan})
     text = geometry.microscope.model_dump_json()
-    return {size: wave_grid(size, tile.sampling, text) for size in sizes}
+    return {size: wave_grid(size, tile.sampling, text, geometry.held_mrad) for size in sizes}
 
 
-def _tile(
+def tile_around(
     geometry: Geometry, atoms: SceneAtoms, points_nm: NDArray[np.float64], configuration: int
 ) -> TileSlices | None:
     """Super-tile around the probes, wide enough for any window; None without atoms."""
     sampling = geometry.sampling
-    half = (window_size(2 * geometry.widest / sampling) // 2 + 1) * sampling
+    half = (geometry.largest // 2 + 1) * sampling
     low, high = 10 * points_nm.min(axis=0) - half, 10 * points_nm.max(axis=0) + half
+    low = np.floor(low / sampling) * sampling  # all tiles of a scene lie on one grid
     seen = 0.1 * _SEEN_ANGSTROM
     numbers, positions, _ = atoms.inside(0.1 * low - seen, 0.1 * high + seen, configuration)
     if len(numbers) == 0:
         return None
     positions = positions - np.array([0.0, 0.0, 10 * geometry.scene.centre_z_nm])
     nx, ny = (int(np.ceil(side / sampling)) for side in high - low)
-    return TileSlices(
-        numbers,
-        positions,
-        (float(low[0]), float(low[1])),
-        (ny, nx),
-        sampling,
-        geometry.settings.slice_thickness_angstrom,
-        _tables(numbers, geometry),
-    )
+    corner, thickness = (float(low[0]), float(low[1])), geometry.settings.slice_thickness_angstrom
+    if geometry.detection is not None:
+        energy = geometry.microscope.energy_ev
+        return AbtemSlices.of(numbers, positions, corner, (ny, nx), sampling, thickness, energy)
+    return TileSlices(numbers, positions, corner, (ny, nx), sampling, thickness, _tables(numbers, geometry))
 
 
 def _tables(numbers: NDArray[np.int64], geometry: Geometry) -> dict[int, AtomTable]:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from simulate.engines.detection import vacuum_signal
+from simulate.engines.detection import Detection, vacuum_signal, whole_rings_mrad
 from simulate.engines.multislice_cost import atom_bytes
+from simulate.recipe_settings import MultisliceSettings
 from simulate.windowed.wave_grids import BAND, SOFT_EDGE, window_size
 from simulate.windowed.windows import Optics
 from stochgeom.errors import UserError
@@ -44,7 +45,24 @@ class Geometry:
             spread=1e-3 * settings.spread_mrad,
             reach=settings.reach_angstrom,
         )
-        window_size(2 * self.widest / self.sampling)
+        self.detection = self._detection()
+        self.narrowest = window_size(settings.window_angstrom / self.sampling)
+        self.largest = window_size(2 * self.widest / self.sampling)
+
+    def _detection(self) -> Detection | None:
+        """What abTEM's potential needs: detectors within the grid, and factors for the tail beyond it."""
+        if self.settings.potential == "eikonal":
+            return None
+        try:
+            return Detection(MultisliceSettings(sampling_angstrom=self.sampling), self.microscope, self.scene)
+        except UserError as error:
+            text = str(error).replace("engine.sampling_angstrom", "engine.band_mrad: the grid's step")
+            raise UserError(f"{text} (engine.potential = 'abtem')") from None
+
+    @property
+    def held_mrad(self) -> float:
+        """Largest angle that is detected within the band: all of it, or what abTEM's detectors count."""
+        return np.inf if self.detection is None else whole_rings_mrad(self.detection.carried_mrad)
 
     @cached_property
     def heights(self) -> NDArray[np.float64]:
@@ -102,7 +120,7 @@ class Geometry:
 
     def memory_bytes(self, flyer: Flyer) -> int:
         """Bound of what a process needs for any block beyond its imports."""
-        largest = window_size(2 * self.widest / self.sampling)
+        largest = self.largest
         side = 10 * (self.settings.block_pixels or 24) * self.scene.field.pixel_size_nm / self.sampling
         tile = (side + largest + 2) ** 2
         channels = len(self.microscope.detectors)
@@ -126,6 +144,6 @@ class Geometry:
             vacuum_signal(detector, self.microscope.convergence_mrad)
         return (
             f"{probes} of {x.size} probes, {steps / probes:.0f} slices each on average in windows of "
-            f"{self._sizes.min()}^2 to {window_size(2 * self.widest / self.sampling)}^2 points, "
+            f"{self._sizes.min()}^2 to {self.largest}^2 points, "
             f"{self.settings.phonon_configurations} phonon configurations"
         )

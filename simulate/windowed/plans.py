@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stochgeom.errors import UserError, require
-from stochgeom.files import write_bytes
+from stochgeom.files import write_once
 
 FORMAT = "heterostem FFT plans"
 _APART = 8  # spare points at the end of a row: columns of 256 points would share few places of the cache
@@ -89,7 +89,7 @@ class Planner:
         for size, columns in windows:
             Plans(size, columns, (("FFTW_MEASURE",),))
         texts = [base64.b64encode(part).decode() for part in pyfftw.export_wisdom()]
-        write_bytes(path, json.dumps({"format": FORMAT, "wisdom": texts}).encode())
+        write_once(path, json.dumps({"format": FORMAT, "wisdom": texts}).encode())
 
     @classmethod
     def load(cls, path: Path) -> Planner:

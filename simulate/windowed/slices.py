@@ -64,8 +64,8 @@ class TileSlices:
 
     numbers (n,), positions (n, 3) in Å; corner (x, y) in Å of grid point (0, 0); shape (y, x) of the grid.
     The planes between slices lie on multiples of `thickness` Å, shared by all tiles of a scene; slice k is
-    between k and k + 1 thicknesses and acts in its middle. `beyond`: the channels that see more than the grid
-    holds, which have a signal kernel.
+    between k and k + 1 thicknesses and acts in its middle; its atoms
+    are ends[k] to ends[k + 1]. `beyond`: channels that see more than the grid holds and have a signal kernel.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class TileSlices:
         self.numbers, index = numbers[order], index[order]
         self.grid = (positions[order, :2] - np.array(corner)) / sampling
         self.filled, first = np.unique(index, return_index=True)
-        self._ends = np.append(first, len(index))
+        self.ends = np.append(first, len(index))
         kernels = [table.signal.any(axis=1) for table in tables.values()]
         self.beyond = np.flatnonzero(np.any(kernels, axis=0)) if kernels else np.zeros(0, np.int64)
         self.occupancy = self._count()
@@ -104,7 +104,7 @@ class TileSlices:
         ny, nx = (int(np.ceil(n / step)) + 1 for n in self.shape)
         table = np.zeros((len(self), ny + 1, nx + 1), np.int32)
         square = np.floor(self.grid / step).astype(np.int64)
-        which = np.repeat(np.arange(len(self)), np.diff(self._ends))
+        which = np.repeat(np.arange(len(self)), np.diff(self.ends))
         inside = ((square >= 0) & (square < [nx, ny])).all(axis=1)
         np.add.at(table, (which[inside], square[inside, 1] + 1, square[inside, 0] + 1), 1)
         return table.cumsum(axis=1, dtype=np.int32).cumsum(axis=2, dtype=np.int32)
@@ -146,13 +146,9 @@ class TileSlices:
         exponential(phase, absorption, made.transmission)
         return made
 
-    def atoms_of(self, k: int) -> tuple[int, int]:
-        """First atom of the k-th filled slice, and the one after its last."""
-        return int(self._ends[k]), int(self._ends[k + 1])
-
     def _elements(self, k: int) -> Sequence[tuple[int, NDArray[np.float64]]]:
         """Number and grid positions (n, 2) of each element in the k-th filled slice."""
-        begin, end = self._ends[k], self._ends[k + 1]
+        begin, end = self.ends[k], self.ends[k + 1]
         numbers = self.numbers[begin:end]
         return [(int(z), self.grid[begin:end][numbers == z]) for z in np.unique(numbers)]
 

@@ -77,7 +77,7 @@ class DeviceSlices:
 
     def _planes(self, k: int) -> Tensor:
         """Phase, absorption and signal kernels (plane, y, x) float32."""
-        begin, end = self.tile.atoms_of(k)
+        begin, end = (int(n) for n in self.tile.ends[k : k + 2])
         cell, atom = self._pairs(begin, end)
         rows, columns = self._cells
         squares = self._base.new_zeros((len(self._base), rows * columns, CELL, CELL))

@@ -38,11 +38,11 @@ class WaveGrid:
     """Everything that waves of one window size share. Build it with `wave_grid`.
 
     band (n, n) float32: limit of the wave; held (channel, n, n): sensitivity within the band, for the exit;
-    leaving (channel, n, n): sensitivity of what a step cuts. In FFT order. All sensitivities carry the
-    factor that makes sums over unnormalised transforms fractions of the beam.
+    leaving (channel, n, n): sensitivity to what a step cuts. In FFT order. Below infinity `held_mrad` ends
+    what is detected, as abTEM's detectors do on a grid: then nothing is counted of what a step cuts.
     """
 
-    def __init__(self, size: int, sampling: float, microscope: Microscope) -> None:
+    def __init__(self, size: int, sampling: float, microscope: Microscope, held_mrad: float) -> None:
         self.size, self.sampling, self.microscope = size, sampling, microscope
         self.frequency = np.fft.fftfreq(size, sampling)
         k = np.hypot(self.frequency[:, None], self.frequency[None])
@@ -52,13 +52,16 @@ class WaveGrid:
         self.columns = int(np.flatnonzero(self.band[0, : size // 2 + 1])[-1]) + 1
         angle = 1e3 * microscope.wavelength_angstrom * k
         seen = np.stack([d.weight(angle) for d in microscope.detectors])
-        self.held = seen.astype(np.float32)
-        self.leaving = (seen * (1 - self.band.astype(float) ** 2)).astype(np.float32)
+        self.held = np.where(angle < held_mrad, seen, 0.0).astype(np.float32)
+        cut = 1 - self.band.astype(float) ** 2
+        self.leaving = np.where(np.isinf(held_mrad), seen * cut, 0.0).astype(np.float32)
         self.leaks = bool(self.leaving.any())
         self.probe = self._probe()
 
     def _probe(self) -> NDArray[np.complex64]:
         """abTEM's probe in focus in a corner, in reciprocal space; its intensities add up to 1."""
+        from simulate.engines.multislice import deterministic
+
         abtem = require("abtem", extra="simulate")
         scope = self.microscope
         probe = abtem.Probe(
@@ -68,7 +71,8 @@ class WaveGrid:
             gpts=self.size,
             **scope.aberrations,
         )
-        wave = np.asarray(probe.build(scan=abtem.CustomScan([[0.0, 0.0]]), lazy=False).array, np.complex128)
+        with deterministic():
+            wave = np.asarray(probe.build(scan=abtem.CustomScan([[0.0, 0.0]]), lazy=False).array, complex)
         transformed = np.fft.fft2(wave.reshape(self.size, self.size)).T  # abTEM's axes are (x, y)
         return (transformed / np.sqrt((np.abs(transformed) ** 2).sum())).astype(np.complex64)
 
@@ -84,9 +88,9 @@ class WaveGrid:
 
 
 @lru_cache(maxsize=32)
-def wave_grid(size: int, sampling: float, microscope_json: str) -> WaveGrid:
+def wave_grid(size: int, sampling: float, microscope_json: str, held_mrad: float = np.inf) -> WaveGrid:
     """The grid of a window size, made once in a process; `microscope_json`: `model_dump_json()` of it."""
-    return WaveGrid(size, sampling, Microscope.model_validate_json(microscope_json))
+    return WaveGrid(size, sampling, Microscope.model_validate_json(microscope_json), held_mrad)
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)

@@ -12,9 +12,8 @@ from simulate import estimate as summing
 from simulate import measure_blocks
 from simulate.corpus.reader import Corpus
 from simulate.estimate import duration, estimate, size, summed_up
-from simulate.measure import Measured, measured, stored_bytes, within
-from simulate.measure_blocks import fitted
-from simulate.realise import realise
+from simulate.measure import Measured, measured, within
+from simulate.measure_blocks import Timed, prices
 from simulate.recipe import Recipe
 from stochgeom.errors import UserError
 
@@ -85,11 +84,14 @@ def test_large_shards_need_memory(small, changed):
 
 
 def test_a_block_costs_something_of_its_own_and_something_for_its_work():
-    work = [1.0, 5.0, 20.0, 100.0]
-    each, per_work = fitted([0.5 + 0.2 * w for w in work], work)
-    assert (each, per_work) == pytest.approx((0.5, 0.2))
-    assert fitted([2.0, 1.0], [1.0, 2.0]).min() >= 0
-    assert fitted([], []).tolist() == [0, 0]
+    timed = [
+        Timed(first_s=own + 0.2 * w, again_s=0.2 * w, work=w)
+        for own, w in ((9, 1.0), (0.5, 5.0), (0.7, 20.0))
+    ]
+    assert prices(timed) == pytest.approx([0.6, 0.2]), "the first one's imports do not count"
+    assert prices(timed[:1]) == pytest.approx([9, 0.2])
+    assert prices([Timed(1.0, 1.1, 10.0)]) == pytest.approx([0, 0.11])
+    assert prices([]).tolist() == [0, 0]
 
 
 def test_units():
@@ -104,18 +106,6 @@ def test_units():
         "3 TB",
     ]
     assert list(within(-1.0, range(9))) == [0, 1]
-
-
-def test_what_is_stored_is_measured_as_a_corpus_stores_it(recipe, finished):
-    from simulate.engines.base import make_engine, whole_image
-
-    engine = make_engine(recipe.engine_settings)
-    images = [
-        (m, whole_image(engine, m.scene, recipe.microscope)) for m in (realise(recipe, i) for i in range(4))
-    ]
-    images_there = finished / "corpus.zarr" / "images" / "c" / "0"
-    one_shard = sum(path.stat().st_size for path in images_there.rglob("*") if path.is_file())
-    assert one_shard < stored_bytes(recipe, images) < 4 * one_shard
 
 
 @pytest.mark.distributed

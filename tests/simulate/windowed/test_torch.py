@@ -8,20 +8,21 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from numpy.random import SeedSequence
 
+from simulate.atoms import SceneAtoms
 from simulate.engines.windowed import WindowedEngine
-from simulate.material import Material
 from simulate.microscope import Detector, Microscope
 from simulate.recipe_settings import WindowedSettings
 from simulate.scene import Scene
 from simulate.windowed import flights
+from simulate.windowed.flights import tile_around
 from simulate.windowed.flights_torch import TorchFlyer
+from simulate.windowed.geometry import Geometry
 from simulate.windowed.multislice_torch import TorchMultislice
-from simulate.windowed.slices import SliceMemory
+from simulate.windowed.slices import SliceMemory, TileSlices
 from simulate.windowed.slices_torch import DeviceSlices
-from stochgeom.aggregate import HeteroAggregate
-from stochgeom.projection import Field
+
+from .conftest import scene
 
 torch = pytest.importorskip("torch")
 
@@ -40,51 +41,47 @@ def device(request) -> str:
     return request.param
 
 
-def make_scene(*particles: tuple[float, float, float, float, int]) -> Scene:
-    """Particles (x, y, z, radius in nm, phase) in a field of 6 pixels."""
-    x, y, z, radii, phases = (np.array(column) for column in zip(*particles, strict=True))
-    q = np.random.default_rng(5).normal(size=(len(x), 4))
-    aggregate = HeteroAggregate(
-        centres=np.stack([x, y, z], axis=1), radii=radii, species=phases, cluster=np.arange(len(x)),
-        orientations=q / np.linalg.norm(q, axis=1, keepdims=True), phase=phases,
-        species_names=("TiO2", "WO3"), phase_names=("anatase", "gamma-WO3"),
-    )  # fmt: skip
-    materials = (Material.named("anatase"), Material.named("gamma-WO3"))
-    seeds = (SeedSequence(1, spawn_key=(0, stage)) for stage in (2, 3))
-    return Scene(aggregate, materials, Field((2, 3), 0.4), *seeds)
+def small(phases, centres_nm, radii_nm) -> Scene:
+    """A field of 6 pixels."""
+    return scene(phases, centres_nm, radii_nm, shape=(2, 3), pixel_nm=0.4)
 
 
-TWO = make_scene((0, 0, -9, 1.0, 0), (0.3, 0.1, 10, 0.8, 1))
+TWO = small(["anatase", "gamma-WO3"], [[0, 0, -9], [0.3, 0.1, 10]], [1.0, 0.8])
 """Anatase, 17 nm of nothing, WO3."""
-BESIDE = make_scene((-1.1, 0, -2, 0.6, 0), (0.9, 0.1, 1, 0.6, 1), (0.2, 0.2, 12, 0.5, 0))
+BESIDE = small(
+    ["anatase", "gamma-WO3", "anatase"], [[-1.1, 0, -2], [0.9, 0.1, 1], [0.2, 0.2, 12]], [0.6, 0.6, 0.5]
+)
 """Probes feel different slices."""
 
 
-def images(scene: Scene, microscope: Microscope, settings: WindowedSettings, flyer: TorchFlyer):
+def images(aggregate: Scene, microscope: Microscope, settings: WindowedSettings, flyer: TorchFlyer):
     """Image on the processor and by torch."""
     ours, theirs = WindowedEngine(settings), WindowedEngine(settings)
     theirs._flyer = flyer
-    return ours.image(scene, microscope), theirs.image(scene, microscope)
+    return ours.image(aggregate, microscope), theirs.image(aggregate, microscope)
 
 
 @pytest.mark.parametrize(
-    ("scene", "focus_nm", "detectors", "changes", "windows"),
+    ("aggregate", "focus_nm", "detectors", "changes", "windows"),
     [
         (TWO, -9, (BRIGHT, BEYOND), {}, "wider"),
         (TWO, 10, (BRIGHT, BEYOND), {}, "narrower"),
         (TWO, 0, (BRIGHT, ACROSS_THE_BAND, BEYOND), {"spread_mrad": 200}, "wider"),
         (BESIDE, 14, (ACROSS_THE_BAND, BRIGHT), {"reach_angstrom": 0.5}, "narrower"),
         (BESIDE, 0, (BEYOND,), {"slice_thickness_angstrom": 6.0, "phonon_configurations": 2}, "wider"),
+        (TWO, -9, (BRIGHT,), {"potential": "abtem"}, "wider"),
     ],
 )
-def test_torch_agrees_with_the_processor(scene, focus_nm, detectors, changes, windows, device, monkeypatch):
+def test_torch_agrees_with_the_processor(
+    aggregate, focus_nm, detectors, changes, windows, device, monkeypatch
+):
     """Several windows, which grow or shrink; gaps; defocus; detectors in, across and beyond the band."""
     planned = []
     runs = flights.runs
     monkeypatch.setattr(flights, "runs", lambda *a: planned.append(runs(*a)) or planned[-1])
     microscope = Microscope(focus_nm=focus_nm, detectors=detectors)
     settings = SETTINGS.model_copy(update=changes)
-    ours, theirs = images(scene, microscope, settings, TorchFlyer(device))
+    ours, theirs = images(aggregate, microscope, settings, TorchFlyer(device))
     steps = [b.size - a.size for plan in planned for a, b in pairwise(plan)]
     assert (max(steps) > 0) if windows == "wider" else (min(steps) < 0)
     assert ours.min() > 0
@@ -111,18 +108,18 @@ def test_the_same_batches_give_the_same_bits(device):
     assert again[0].tobytes() == again[1].tobytes()
 
 
-def tile_of(scene: Scene, detectors, monkeypatch):
-    """The tile whose probes the scene's image asks for."""
-    seen = []
-    build = TorchFlyer._multislice
-    monkeypatch.setattr(TorchFlyer, "_multislice", lambda *a: seen.append(a[2]) or build(*a))
-    images(scene, Microscope(detectors=detectors), SETTINGS, TorchFlyer("cpu"))
-    return seen[0]
+def tile_of(aggregate: Scene, *detectors: Detector, **settings) -> TileSlices:
+    """The tile around the middle of the field."""
+    chosen = SETTINGS.model_copy(update=settings)
+    geometry = Geometry(chosen, Microscope(detectors=detectors), aggregate)
+    tile = tile_around(geometry, SceneAtoms(aggregate), np.zeros((1, 2)), 0)
+    assert tile is not None
+    return tile
 
 
 @pytest.mark.parametrize("work_bytes", [1e9, 4e6, 1.0])
-def test_slices_are_those_of_the_processor(device, work_bytes, monkeypatch):
-    tile = tile_of(TWO, (BRIGHT, ACROSS_THE_BAND, BEYOND), monkeypatch)
+def test_slices_are_those_of_the_processor(device, work_bytes):
+    tile = tile_of(TWO, BRIGHT, ACROSS_THE_BAND, BEYOND)
     assert tile.beyond.tolist() == [1, 2]
     assert any(n % 16 for n in tile.shape)
     slices = DeviceSlices(tile, device, work_bytes)
@@ -135,20 +132,17 @@ def test_slices_are_those_of_the_processor(device, work_bytes, monkeypatch):
         np.testing.assert_allclose(signal, made.signal, rtol=0, atol=2e-5 * made.signal.max())
 
 
-def test_slices_without_tables_come_from_the_tile(device, monkeypatch):
-    """As those of abTEM's potentials."""
-    tile = tile_of(TWO, (BRIGHT,), monkeypatch)
-    tile.tables = {}
-    monkeypatch.setattr(type(tile), "make", lambda self, k, made: made.transmission.fill(k) or made)
+def test_slices_of_abtem_come_from_the_processor(device):
+    tile = tile_of(TWO, BRIGHT, potential="abtem")
+    (room,) = SliceMemory(0).slices(tile.shape, 0, 1)
     transmission, signal = DeviceSlices(tile, device, 1e9).make(3)
-    assert transmission.shape == tile.shape
-    assert bool((transmission == 3).all())
+    assert (transmission.cpu().numpy() == tile.make(3, room).transmission).all()
     assert len(signal) == 0
 
 
-def test_a_tile_without_atoms_in_reach_of_its_corner_is_free_space(device, monkeypatch):
+def test_far_from_atoms_a_slice_is_free_space(device):
     """Squares that no atom reaches transmit everything."""
-    tile = tile_of(make_scene((0, 0, 0, 0.4, 1)), (BEYOND,), monkeypatch)
+    tile = tile_of(small(["gamma-WO3"], [[0, 0, 0]], [0.4]), BEYOND)
     transmission, signal = DeviceSlices(tile, device, 1e9).make(0)
     assert transmission[0, 0] == 1
     assert signal[0, 0, 0] == 0
