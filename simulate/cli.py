@@ -45,8 +45,8 @@ def generate(
     Parameters
     ----------
     recipe
-        A recipe file (TOML); the name of a shipped one: demo, reference, multislice-small, tio2-wo3,
-        faceted; or the folder of a corpus, whose recipe is taken.
+        A recipe file (TOML); the name of a shipped one: demo, reference, tio2-wo3, faceted,
+        multislice-small, windowed-30; or the folder of a corpus, whose recipe is taken.
     out
         Folder of the corpus. Running again finishes what is missing and changes nothing that is finished.
     samples

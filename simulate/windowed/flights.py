@@ -34,7 +34,7 @@ class Flyer:
     def __init__(self, planner: Planner) -> None:
         self.planner = planner
         self._slices = SliceMemory(self.slice_bytes)
-        self._waves = np.empty(0, np.complex64)
+        self._waves = np.empty(int(self.wave_bytes) // 8, np.complex64)
 
     def signals(
         self,

@@ -124,8 +124,12 @@ class Geometry:
         side = 10 * (self.settings.block_pixels or 24) * self.scene.field.pixel_size_nm / self.sampling
         tile = (side + largest + 2) ** 2
         channels = len(self.microscope.detectors)
-        slices = max(flyer.slice_bytes, (16 + 4 * channels) * tile)
-        waves = max(flyer.wave_bytes, 8.0 * largest**2)
+        low, high = self.scene.z_range_nm
+        count = 10 * (high - low) / self.settings.slice_thickness_angstrom + 1
+        each = (8 + 4 * channels) * tile
+        slices = max(min(flyer.slice_bytes, count * each), each) + 8 * tile
+        probes = (self.settings.block_pixels or 24) ** 2
+        waves = max(min(flyer.wave_bytes, probes * 8.0 * largest**2), 8.0 * largest**2)
         grids = 12 * (40 + 8 * channels) * largest**2  # window sizes, with their propagators
         return int(slices + waves + grids + 2 * atom_bytes(self.scene) + 1e8)
 

@@ -37,14 +37,14 @@ class SliceMemory:
     """Memory for slices that is used again by the next tile: fresh memory is slow."""
 
     def __init__(self, limit_bytes: float) -> None:
-        self.limit = int(limit_bytes)
-        self._room = np.empty(0, np.float32)
+        # Taken at once, so that it never moves; what is not used is not touched, and takes no memory.
+        self._room = np.empty(int(limit_bytes) // 4, np.float32)
 
     def slices(self, shape: tuple[int, int], channels: int, most: int) -> list[Slice]:
         """As many slices (1 to `most`) as fit into the limit."""
         points = shape[0] * shape[1]
         each = points * (2 + channels)
-        count = max(1, min(most, (self.limit // 4 - 2 * points) // each))
+        count = max(1, min(most, (self._room.size - 2 * points) // each))
         if self._room.size < 2 * points + count * each:
             self._room = np.empty(2 * points + count * each, np.float32)
         planes = self._room[: 2 * points].reshape(2, *shape)

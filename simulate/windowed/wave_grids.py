@@ -13,8 +13,8 @@ from simulate.microscope import Microscope
 from stochgeom.errors import UserError, require
 
 SIZES = (
-    64, 80, 96, 112, 128, 160, 192, 224, 256, 288, 320, 384, 448, 512, 560, 640, 768, 896, 1024, 1152, 1280,
-    1536, 1792, 2048,
+    64, 80, 96, 112, 128, 144, 160, 192, 224, 256, 288, 320, 384, 400, 448, 480, 512, 560, 640, 720, 768, 800,
+    896, 960, 1024, 1152, 1280, 1440, 1536, 1792, 2048,
 )  # fmt: skip
 """Grid points along a side of a window: sizes that FFTW is quick at (1.1 to 1.3 apart)."""
 BAND = 2 / 3

@@ -20,6 +20,7 @@ GAP_ANGSTROM = 30.0
 """A window changes where a probe crosses more than this of free space."""
 RUN_SLICES = 16
 """Or after so many slices."""
+_CROSS = 0.65  # a circle is looked at as two rectangles across each other, with sides of this ratio
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ def felt(tile: TileSlices, centres: NDArray[np.float64], optics: Optics) -> NDAr
     found = np.zeros((len(centres), len(tile)), bool)
     for k in range(len(tile)):
         reach = (optics.reach + optics.cone(np.array(tile.height(k)))) / tile.sampling
-        found[:, k] = tile.touched(k, centres - reach, centres + reach)
+        for across in (np.array([1.0, _CROSS]), np.array([_CROSS, 1.0])):
+            found[:, k] |= tile.touched(k, centres - across * reach, centres + across * reach)
     return found
 
 

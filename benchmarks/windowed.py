@@ -1,0 +1,172 @@
+"""Windowed multislice beside abTEM, in processor time of one core, both measured in this run.
+
+python benchmarks/windowed.py [--windows 256 384] [--aggregate]
+
+Windows: the same probes through the same slices in windows of the same size. abTEM has its potential built
+beforehand and the best of several batch sizes; the windowed engine's slices are made beforehand too. Beside
+it, the time of the step's Fourier transforms alone.
+
+--aggregate (minutes): blocks of an image of 30 particles (recipe windowed-30), scaled to the whole image by
+the engine's estimate of work, beside tiles with margins by abTEM (engine multislice, on a grid that carries
+the detector), scaled by its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("NUMBA_NUM_THREADS", "1")
+
+import numpy as np
+from numpy.random import default_rng
+
+from simulate.calibration import displaced_slab
+from simulate.engines.base import Block, make_engine
+from simulate.engines.multislice import deterministic
+from simulate.material import Material
+from simulate.microscope import Detector, Microscope
+from simulate.realise import realise
+from simulate.recipe import MultisliceSettings, Recipe
+from simulate.recipe_settings import WindowedSettings
+from simulate.windowed.atomic import atom_table
+from simulate.windowed.multislice import Flight, Multislice
+from simulate.windowed.plans import Planner
+from simulate.windowed.slices import SliceMemory, TileSlices
+from simulate.windowed.wave_grids import wave_grid
+from simulate.windowed.windows import Run
+
+SLICES, THICKNESS, SAMPLING, PROBES = 16, 4.0, 0.1094, 24
+BATCHES = (1, 2, 4, 8, 24)
+MICROSCOPE = Microscope(detectors=(Detector(name="ring", inner_mrad=30, outer_mrad=50),))
+
+
+def seconds(call, times: int = 3) -> float:
+    """Least processor time of a call."""
+    taken = []
+    for _ in range(times):
+        begin = time.process_time()
+        call()
+        taken.append(time.process_time() - begin)
+    return min(taken)
+
+
+def same_windows(size: int) -> None:
+    """Milliseconds per probe and slice, abTEM's and ours, in windows of `size` points."""
+    import abtem
+
+    side = size * SAMPLING
+    slab = displaced_slab(Material.named("anatase"), np.eye(3), side, SLICES * THICKNESS, default_rng(1))
+    with abtem.config.set({"diagnostics.progress_bar": False, "fftw.planning_effort": "FFTW_MEASURE",
+                           "fftw.threads": 1}):  # fmt: skip
+        potential = abtem.Potential(
+            slab, gpts=size, slice_thickness=THICKNESS, parametrization="lobato", projection="infinite"
+        ).build(lazy=False)
+        probe = abtem.Probe(energy=MICROSCOPE.energy_ev, semiangle_cutoff=MICROSCOPE.convergence_mrad)
+        probe.grid.match(potential)
+        detector = abtem.AnnularDetector(inner=30, outer=50)
+        scan = abtem.CustomScan(np.full((PROBES, 2), side / 2))
+
+        def theirs(batch: int) -> None:
+            probe.multislice(potential, scan=scan, detectors=detector, max_batch=batch, lazy=False)
+
+        times = {batch: seconds(lambda batch=batch: theirs(batch)) for batch in BATCHES}
+    flown, transforms = ours(size, slab)
+    best = min(times, key=times.__getitem__)
+    unit = 1e3 / (PROBES * SLICES)
+    print(
+        f"{size}^2: abTEM {unit * times[best]:.3f} ms per probe and slice (batches of {best}), "
+        f"windowed {unit * flown:.3f} ms, ratio {times[best] / flown:.2f}; "
+        f"its transforms alone {unit * transforms:.3f} ms, loop over transforms {flown / transforms:.2f}"
+    )
+
+
+def ours(size: int, slab) -> tuple[float, float]:
+    """Processor time of the same probes by the windowed engine's loop, and of its transforms alone."""
+    tables = {
+        int(z): atom_table(symbol, MICROSCOPE.energy_ev, SAMPLING, MICROSCOPE.detectors)
+        for z, symbol in zip(slab.numbers, slab.get_chemical_symbols(), strict=True)
+    }
+    tile = TileSlices(
+        slab.numbers, slab.positions, (0.0, 0.0), (size + 2, size + 2), SAMPLING, THICKNESS, tables
+    )
+    grid = wave_grid(size, SAMPLING, MICROSCOPE.model_dump_json())
+    plans = Planner().plans(size, grid.columns)
+    flyer = Multislice(tile, {size: grid}, {size: plans}, 0.0, SliceMemory(4e9))
+    rooms = SliceMemory(4e9).slices(tile.shape, len(tile.beyond), len(tile))
+    made = {k: tile.make(k, room) for k, room in enumerate(rooms)}
+    tile.make = lambda k, room: made[k]  # type: ignore[method-assign]  # built beforehand, as abTEM's are
+    room = np.empty((PROBES, size**2), np.complex64)
+
+    def fly() -> None:
+        run = Run(np.arange(len(tile)), size)
+        centre = np.full(2, size / 2)
+        flyer.run([Flight(centre, [run], np.zeros(1), memory) for memory in room])
+
+    def transform() -> None:
+        plans.work[...] = 0
+        for _ in range(PROBES * SLICES):
+            plans.forward.execute()
+            plans.backward()
+
+    fly()
+    return seconds(fly), seconds(transform)
+
+
+def whole_aggregate() -> None:
+    """Hours of one core for an image of 30 particles: windowed, and abTEM in tiles with margins."""
+    recipe = Recipe.load("windowed-30")
+    scene = realise(recipe, 0).scene
+    found = {}
+    for label, settings in (
+        ("windowed, 60 mrad", WindowedSettings()),
+        ("windowed, 195 mrad", WindowedSettings(band_mrad=195, slice_thickness_angstrom=2, block_pixels=8)),
+    ):
+        engine = make_engine(settings)
+        blocks = engine.blocks(scene, recipe.microscope)
+        work = np.array([engine.block_work(scene, recipe.microscope, block) for block in blocks])
+        chosen = blocks[int(np.argsort(work)[int(0.8 * len(work))])]
+        engine.block_result(
+            scene, recipe.microscope, Block(chosen.y0, chosen.y0 + 1, chosen.x0, chosen.x0 + 1)
+        )
+        begin = time.process_time()
+        engine.block_result(scene, recipe.microscope, chosen)
+        rate = (time.process_time() - begin) / engine.block_work(scene, recipe.microscope, chosen)
+        found[label] = rate * work.sum()
+        print(f"{label}: {found[label] / 3600:.2f} h of one core, from block {chosen}")
+    found["abTEM in tiles"] = tiles(recipe, scene)
+    for label in list(found)[:2]:
+        print(f"abTEM in tiles over {label}: {found['abTEM in tiles'] / found[label]:.1f}")
+
+
+def tiles(recipe: Recipe, scene) -> float:
+    """Seconds of one core for abTEM's tiles with the margins that the windows have, from a few probes."""
+    engine = make_engine(MultisliceSettings(margin_angstrom=13.0, sampling_angstrom=0.0328))
+    blocks = engine.blocks(scene, recipe.microscope)
+    work = np.array([engine.block_work(scene, recipe.microscope, block) for block in blocks])
+    heavy = blocks[int(np.argsort(work)[int(0.8 * len(work))])]
+    y, x = (heavy.y0 + heavy.y1) // 2, (heavy.x0 + heavy.x1) // 2
+    small = make_engine(engine.settings.model_copy(update={"tile_pixels": 2}))
+    part = Block(y, y + 2, x, x + 2)
+    with deterministic():
+        begin = time.process_time()
+        small.block_result(scene, recipe.microscope, part)
+        taken = time.process_time() - begin
+    total = taken / small.block_work(scene, recipe.microscope, part) * work.sum()
+    print(f"abTEM in tiles: {total / 3600:.1f} h of one core, scaled from four probes ({taken:.0f} s)")
+    return float(total)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--windows", type=int, nargs="*", default=[256, 384])
+    parser.add_argument("--aggregate", action="store_true")
+    arguments = parser.parse_args()
+    for window in arguments.windows:
+        same_windows(window)
+    if arguments.aggregate:
+        whole_aggregate()
