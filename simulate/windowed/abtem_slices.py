@@ -63,5 +63,6 @@ class AbtemSlices(TileSlices):
             ).build(lazy=False)  # fmt: skip
             transmission = potential.transmission_function(self.energy_ev)
             limited = AntialiasAperture().bandlimit(transmission)
-        made.transmission[...] = np.asarray(limited.array).reshape(nx, ny).T
+        array = np.asarray(limited.array).reshape(nx, ny).T
+        made.transmission[0], made.transmission[1] = array.real, array.imag
         return made

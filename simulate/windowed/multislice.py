@@ -18,8 +18,11 @@ from numpy.typing import NDArray
 
 from simulate.windowed.plans import Plans
 from simulate.windowed.slices import Slice, SliceMemory, TileSlices
-from simulate.windowed.wave_grids import WaveGrid, detect
+from simulate.windowed.wave_grids import WaveGrid, detect, propagate, transmit
 from simulate.windowed.windows import Run
+
+Ramp = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""Real and imaginary part (n,) of free space along one axis."""
 
 
 @dataclass(eq=False)
@@ -57,7 +60,9 @@ class Multislice:
     plans: dict[int, Plans]
     focus: float
     memory: SliceMemory
-    _propagators: dict[tuple[int, float], NDArray[np.complex64]] = field(default_factory=dict)
+    _ramps: dict[tuple[int, float], tuple[NDArray[np.float32], NDArray[np.float32]]] = field(
+        default_factory=dict
+    )
 
     def run(self, flights: list[Flight]) -> None:
         """Fly all probes to the end; their `signal` (channel,) is then complete."""
@@ -117,21 +122,15 @@ class Multislice:
     def _transmit(self, flight: Flight, grid: WaveGrid, made: Slice) -> None:
         work, n = self.plans[grid.size].work, grid.size
         x, y = self._origin(flight, n)
-        if made.signal.shape[0]:
-            sums = np.zeros(made.signal.shape[0])
-            detect(work, made.signal[:, y : y + n, x : x + n], sums)
-            flight.signal[self.tile.beyond] += sums / n**2
-        np.multiply(work, made.transmission[y : y + n, x : x + n], out=work)
+        sums = np.zeros(len(made.signal))
+        transmit(work, made.transmission, made.signal, y, x, sums)
+        flight.signal[self.tile.beyond] += sums / n**2
 
     def _step(self, flight: Flight, grid: WaveGrid, distance: float) -> None:
         """From the transform of the transmitted wave to the wave in front of the next slice."""
         if grid.leaks:
             self._leave(flight, grid, grid.leaving)
-        work, columns = self.plans[grid.size].work, grid.columns
-        factor = self._propagator(grid, distance)
-        for part in (slice(0, columns), slice(grid.size - columns + 1, grid.size)):
-            np.multiply(work[:, part], factor[:, part], out=work[:, part])
-        work[:, columns : grid.size - columns + 1] = 0
+        propagate(self.plans[grid.size].work, grid.limit, *self._ramp(grid, distance), grid.columns)
         self.plans[grid.size].backward()
 
     def _leave(self, flight: Flight, grid: WaveGrid, weights: NDArray[np.float32]) -> None:
@@ -140,13 +139,13 @@ class Multislice:
         detect(self.plans[grid.size].work, weights, sums)
         flight.signal += sums / grid.size**4
 
-    def _propagator(self, grid: WaveGrid, distance: float) -> NDArray[np.complex64]:
-        key = (grid.size, round(distance, 6))
-        if key not in self._propagators:
-            if len(self._propagators) > 64:
-                self._propagators.clear()
-            self._propagators[key] = grid.propagator(distance)
-        return self._propagators[key]
+    def _ramp(self, grid: WaveGrid, distance: float) -> Ramp:
+        """Free space of one axis; the distances between slices are few."""
+        key = (grid.size, distance)
+        if key not in self._ramps:
+            along = grid.ramp(distance, 0.0)
+            self._ramps[key] = along.real.copy(), along.imag.copy()
+        return self._ramps[key]
 
     def _end_run(self, flight: Flight, grid: WaveGrid) -> None:
         """After the last slice of a window: the exit, or the next window."""

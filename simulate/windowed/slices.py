@@ -23,14 +23,19 @@ OCCUPANCY_ANGSTROM = 2.0
 
 @dataclass(frozen=True, eq=False)
 class Slice:
-    """One slice: transmission (y, x) complex64, and signal kernels (channel, y, x) float32.
+    """One slice, float32: transmission (2, y, x), real and imaginary part; signal kernels (channel, y, x).
 
     `planes` (2, y, x): phase and absorption while it is made, shared by all slices.
     """
 
-    transmission: NDArray[np.complex64]
+    transmission: NDArray[np.float32]
     signal: NDArray[np.float32]
     planes: NDArray[np.float32]
+
+    @property
+    def factor(self) -> NDArray[np.complex64]:
+        """The transmission as complex numbers (y, x)."""
+        return self.transmission[0] + np.complex64(1j) * self.transmission[1]
 
 
 class SliceMemory:
@@ -51,7 +56,7 @@ class SliceMemory:
         rest = self._room[2 * points : 2 * points + count * each].reshape(count, each)
         return [
             Slice(
-                row[: 2 * points].view(np.complex64).reshape(shape),
+                row[: 2 * points].reshape(2, *shape),
                 row[2 * points :].reshape(channels, *shape),
                 planes,
             )
@@ -154,13 +159,13 @@ class TileSlices:
 
 
 def exponential(
-    phase: NDArray[np.float32], absorption: NDArray[np.float32], out: NDArray[np.complex64]
+    phase: NDArray[np.float32], absorption: NDArray[np.float32], out: NDArray[np.float32]
 ) -> None:
-    """out = exp(i phase - absorption); the other two are used up."""
-    for p, a, o in zip(phase, absorption, out, strict=True):  # a row at a time stays in the cache
+    """out (2, y, x) = real and imaginary part of exp(i phase - absorption); the other two are used up."""
+    for p, a, real, imaginary in zip(phase, absorption, *out, strict=True):  # a row stays in the cache
         np.exp(np.negative(a, out=a), out=a)
-        np.multiply(np.cos(p), a, out=o.real)
-        np.multiply(np.sin(p, out=p), a, out=o.imag)
+        np.multiply(np.cos(p, out=real), a, out=real)
+        np.multiply(np.sin(p, out=imaginary), a, out=imaginary)
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)

@@ -71,7 +71,7 @@ class DeviceSlices:
         """
         if not self.tile.tables:
             made = self.tile.make(k, SliceMemory(0).slices(self.tile.shape, 0, 1)[0])
-            return self._to(made.transmission), self._to(made.signal)
+            return self._to(made.factor), self._to(made.signal)
         planes = self._planes(k)
         return self._torch.polar(self._torch.exp(-planes[1]), planes[0]), planes[2:]
 

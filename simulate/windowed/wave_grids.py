@@ -37,7 +37,8 @@ def window_size(least: float) -> int:
 class WaveGrid:
     """Everything that waves of one window size share. Build it with `wave_grid`.
 
-    band (n, n) float32: limit of the wave; held (channel, n, n): sensitivity within the band, for the exit;
+    band (n, n) float32: limit of the wave, and `limit` with the 1 / n^2 of both transforms. Sensitivities
+    (channel, n, n): `held` within the band, for the exit;
     leaving (channel, n, n): sensitivity to what a step cuts. In FFT order. Below infinity `held_mrad` ends
     what is detected, as abTEM's detectors do on a grid: then nothing is counted of what a step cuts.
     """
@@ -49,6 +50,7 @@ class WaveGrid:
         limit = BAND * 0.5 / sampling
         falling = np.clip((k / limit - SOFT_EDGE) / (1 - SOFT_EDGE), 0, 1)
         self.band = (0.5 * (1 + np.cos(np.pi * falling))).astype(np.float32)
+        self.limit = self.band / np.float32(size**2)
         self.columns = int(np.flatnonzero(self.band[0, : size // 2 + 1])[-1]) + 1
         angle = 1e3 * microscope.wavelength_angstrom * k
         seen = np.stack([d.weight(angle) for d in microscope.detectors])
@@ -76,11 +78,6 @@ class WaveGrid:
         transformed = np.fft.fft2(wave.reshape(self.size, self.size)).T  # abTEM's axes are (x, y)
         return (transformed / np.sqrt((np.abs(transformed) ** 2).sum())).astype(np.complex64)
 
-    def propagator(self, distance: float) -> NDArray[np.complex64]:
-        """Factor (n, n) for `distance` Å of free space within the band, and 1 / n^2 for both transforms."""
-        along = self.ramp(distance, 0.0)
-        return (np.outer(along, along) * (self.band / self.size**2)).astype(np.complex64)
-
     def ramp(self, distance: float, shift: float) -> NDArray[np.complex64]:
         """Factor (n,) of one axis for propagation over `distance` Å and a shift by `shift` Å."""
         k, wavelength = self.frequency, self.microscope.wavelength_angstrom
@@ -105,3 +102,47 @@ def detect(wave, weights, sums):  # type: ignore[no-untyped-def]
             for x in range(n):
                 total += (row[2 * x] * row[2 * x] + row[2 * x + 1] * row[2 * x + 1]) * weight[x]
             sums[c] += total
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def transmit(wave, transmission, signal, y0, x0, sums):  # type: ignore[no-untyped-def]
+    """wave *= transmission in the window at (y0, x0) of a slice; `sums` (c,) get sum |wave|^2 signal before.
+
+    wave (n, n) complex64; transmission (2, y, x), signal (c, y, x) float32. Of planes instead of complex
+    numbers the compiler makes vectors: twice as fast.
+    """
+    n = wave.shape[0]
+    for y in range(n):
+        row = wave[y].view(np.float32)
+        for c in range(signal.shape[0]):
+            kernel = signal[c, y0 + y, x0 : x0 + n]
+            total = np.float32(0.0)
+            for x in range(n):
+                total += (row[2 * x] * row[2 * x] + row[2 * x + 1] * row[2 * x + 1]) * kernel[x]
+            sums[c] += total
+        real, imaginary = transmission[0, y0 + y, x0 : x0 + n], transmission[1, y0 + y, x0 : x0 + n]
+        for x in range(n):
+            a, b = row[2 * x], row[2 * x + 1]
+            row[2 * x] = a * real[x] - b * imaginary[x]
+            row[2 * x + 1] = a * imaginary[x] + b * real[x]
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def propagate(work, limit, real, imaginary, columns):  # type: ignore[no-untyped-def]
+    """work *= limit x along_y x along_x with along = real + i imaginary (n,), and zero between the columns.
+
+    work (n, n) complex64 and limit (n, n) float32 in FFT order; `columns` of them at the beginning of a row,
+    and as many but one at its end, are in the band.
+    """
+    n = work.shape[0]
+    for y in range(n):
+        row, least = work[y].view(np.float32), limit[y]
+        c, d = real[y], imaginary[y]
+        for begin, end in ((0, columns), (n - columns + 1, n)):
+            for x in range(begin, end):
+                g = (c * real[x] - d * imaginary[x]) * least[x]
+                h = (c * imaginary[x] + d * real[x]) * least[x]
+                a, b = row[2 * x], row[2 * x + 1]
+                row[2 * x] = a * g - b * h
+                row[2 * x + 1] = a * h + b * g
+        row[2 * columns : 2 * (n - columns + 1)] = np.float32(0.0)

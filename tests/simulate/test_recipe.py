@@ -16,7 +16,9 @@ from simulate.resources import resource
 from stochgeom.errors import UserError
 
 
-@pytest.mark.parametrize("name", ["demo", "faceted", "reference", "multislice-small", "tio2-wo3", "windowed-30"])
+@pytest.mark.parametrize(
+    "name", ["demo", "faceted", "reference", "multislice-small", "tio2-wo3", "windowed-30"]
+)
 def test_shipped_recipes_load_by_name_and_survive_json(name):
     recipe = Recipe.load(name)
     again = Recipe.from_dict(json.loads(json.dumps(recipe.canonical)), folder=recipe.folder)

@@ -37,7 +37,7 @@ def test_one_atom_is_its_table_at_the_distance_of_each_grid_point():
         np.interp(distance, np.arange(len(t)) * STEP_ANGSTROM, t, right=0.0)
         for t in (table.phase, table.absorption, table.signal[0])
     )
-    np.testing.assert_allclose(found.transmission, np.exp(1j * phase - absorption), atol=2e-4)
+    np.testing.assert_allclose(found.factor, np.exp(1j * phase - absorption), atol=2e-4)
     np.testing.assert_allclose(found.signal[0], signal, atol=1e-3 * signal.max())
 
 
@@ -46,8 +46,8 @@ def test_atoms_add_up_and_stay_in_their_slices():
     slices = tile([8, 74, 8, 74], positions)
     assert slices.filled.tolist() == [-1, 0, 10]
     assert [slices.height(k) for k in range(3)] == [-2.0, 2.0, 42.0]
-    both = made(slices, 1).transmission
-    product = made(tile([8], positions[:1])).transmission * made(tile([74], positions[1:2])).transmission
+    both = made(slices, 1).factor
+    product = made(tile([8], positions[:1])).factor * made(tile([74], positions[1:2])).factor
     np.testing.assert_allclose(both, product, atol=1e-5)
 
 
@@ -57,7 +57,7 @@ def test_a_smaller_part_of_a_tile_is_the_same_there():
     slices = tile(np.where(rng.random(40) < 0.5, 8, 74), positions)
     whole, low, high = made(slices), np.array([20, 30]), np.array([80, 90])
     part = made(slices.trimmed(low, high))
-    np.testing.assert_allclose(part.transmission, whole.transmission[30:90, 20:80], atol=2e-5)
+    np.testing.assert_allclose(part.factor, whole.factor[30:90, 20:80], atol=2e-5)
     np.testing.assert_allclose(part.signal, whole.signal[:, 30:90, 20:80], atol=2e-5)
 
 

@@ -127,8 +127,8 @@ def test_slices_are_those_of_the_processor(device, work_bytes):
     for k in range(0, len(tile), 4):
         made = tile.make(k, room)
         transmission, signal = (t.cpu().numpy() for t in slices.make(k))
-        assert np.abs(made.transmission - 1).max() > 0.1
-        np.testing.assert_allclose(transmission, made.transmission, rtol=0, atol=2e-5)
+        assert np.abs(made.factor - 1).max() > 0.1
+        np.testing.assert_allclose(transmission, made.factor, rtol=0, atol=2e-5)
         np.testing.assert_allclose(signal, made.signal, rtol=0, atol=2e-5 * made.signal.max())
 
 
@@ -136,7 +136,7 @@ def test_slices_of_abtem_come_from_the_processor(device):
     tile = tile_of(TWO, BRIGHT, potential="abtem")
     (room,) = SliceMemory(0).slices(tile.shape, 0, 1)
     transmission, signal = DeviceSlices(tile, device, 1e9).make(3)
-    assert (transmission.cpu().numpy() == tile.make(3, room).transmission).all()
+    assert (transmission.cpu().numpy() == tile.make(3, room).factor).all()
     assert len(signal) == 0
 
 
