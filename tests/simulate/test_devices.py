@@ -16,6 +16,7 @@ from simulate.corpus.verify import made_alike, verify
 from simulate.devices import device_for, facts, resolved
 from simulate.engines.base import make_engine
 from simulate.engines.windowed import WindowedEngine
+from simulate.fft_plans import FILE
 from simulate.generate import generate
 from simulate.recipe import Recipe
 from simulate.recipe_settings import WindowedSettings
@@ -108,6 +109,9 @@ def test_a_corpus_says_on_which_device_it_was_made(windowed, tmp_path, pretended
         generate(recipe, tmp_path / device, device=device, progress=False) for device in ("cpu", "cuda:1")
     )
     assert pretended == ["cuda:1"]
+    assert [(folder / FILE).exists() for folder in (ours, theirs)] == [True, False], (
+        "plans are the processor's"
+    )
     (run,) = json.loads((theirs / "provenance.json").read_text())["runs"]
     assert {key: run[key] for key in facts("cuda:1")} == facts("cuda:1")
     assert facts("cuda:1")["device_name"] == "Abacus of cuda:1"
