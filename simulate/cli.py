@@ -52,7 +52,7 @@ def generate(
     samples
         Number of samples, instead of the recipe's. Sample i is the same whatever the number.
     workers
-        Worker processes on this machine. Default: one for each processor.
+        Worker processes on this machine. Default: one for each processor; with a CUDA device, one.
     scheduler
         Address of a Dask scheduler that runs already. Its workers must see OUT.
     scheduler_file
@@ -70,18 +70,20 @@ def generate(
         Only measure for about half a minute, and say what time, memory and disk the corpus takes.
     """
     from simulate import generate as making
+    from simulate.devices import CPU, device_for
     from simulate.recipe import Recipe
 
+    loaded = Recipe.load(recipe)
     if estimate:
         if part or scheduler or scheduler_file or overwrite or repair or device != "cpu":
             raise UserError("--estimate makes nothing; beside it only --samples and --workers mean something")
-        print_estimate(Recipe.load(recipe), out, samples, processors() if workers is None else workers)
+        print_estimate(loaded, out, samples, processors() if workers is None else workers)
         return
     chosen = None if part is None else parse_part(part)
     if workers is None and chosen is None and scheduler is None and scheduler_file is None:
-        workers = processors()
+        workers = processors() if device_for(loaded, device) == CPU else 1
     made = making.generate(
-        Recipe.load(recipe),
+        loaded,
         out,
         samples=samples,
         workers=workers,

@@ -78,10 +78,9 @@ def probe_aggregate(
     made = realise(recipe, int(probed_samples(recipe, samples)[task]))
     points, place = probe_points(made, recipe)
     points_nm = in_nm(made, points)
-    engine = make_engine(settings.engine, device)
-    engine = engine if folder is None else with_plans(engine, folder)
-    reference = engine.probes(made.scene, recipe.microscope, points_nm)
-    response = make_engine(recipe.engine_settings, device).probes(made.scene, recipe.microscope, points_nm)
+    engines = [make_engine(chosen, device) for chosen in (settings.engine, recipe.engine_settings)]
+    engines = engines if folder is None else [with_plans(engine, folder) for engine in engines]
+    reference, response = (e.probes(made.scene, recipe.microscope, points_nm) for e in engines)
     by_place = reference.reshape(settings.places, settings.positions, -1)
     error = by_place.std(axis=1, ddof=1) / np.sqrt(settings.positions)
     return {

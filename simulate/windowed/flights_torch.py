@@ -11,9 +11,10 @@ from simulate.windowed.flights import Flyer, wave_grids
 from simulate.windowed.multislice_torch import TorchMultislice
 from simulate.windowed.plans import Planner
 from simulate.windowed.wave_grids_torch import DeviceGrid
-from stochgeom.errors import require
+from stochgeom.errors import UserError, require
 
 if TYPE_CHECKING:
+    from simulate.atoms import SceneAtoms
     from simulate.windowed.geometry import Geometry
     from simulate.windowed.slices import TileSlices
     from simulate.windowed.wave_grids import WaveGrid
@@ -35,6 +36,23 @@ class TorchFlyer(Flyer):
         self.device = device
         self.wave_bytes = self.work_bytes = _room(device)
         self._grids: dict[WaveGrid, DeviceGrid] = {}
+
+    def signals(
+        self,
+        geometry: Geometry,
+        atoms: SceneAtoms,
+        points_nm: NDArray[np.float64],
+        vacuum: NDArray[np.float64],
+        configuration: int,
+    ) -> NDArray[np.float64]:
+        """As of `Flyer`. UserError if the device has too little memory."""
+        try:
+            return super().signals(geometry, atoms, points_nm, vacuum, configuration)
+        except require("torch", extra="learn").cuda.OutOfMemoryError:
+            raise UserError(
+                f"device = {self.device}: its memory is full; fewer workers, or a smaller "
+                "engine.block_pixels, need less"
+            ) from None
 
     def _multislice(
         self, geometry: Geometry, tile: TileSlices, planned: dict[int, list[Run]]

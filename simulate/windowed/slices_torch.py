@@ -22,7 +22,9 @@ Tensor = Any
 
 CELL = 16
 """Side of a square in grid points."""
-_POINT_BYTES = 40  # while one atom adds to one point of a square: distance, place in the table, value
+_POINT_BYTES = (
+    32  # while one atom adds to one point of a square: its place in the tables, what is found there
+)
 _FAR = 1e6  # grid points; there no table has an entry
 
 
@@ -39,25 +41,24 @@ class DeviceSlices:
             self._upload()
 
     def _upload(self) -> None:
-        """Atoms, with one more far away, and the tables: entries and their differences, by plane."""
+        """Atoms, with one more far away, and the tables as an image (1, plane, element, entry) to sample."""
         tile, torch = self.tile, self._torch
         numbers = np.array(sorted(tile.tables))
         tables = [self._tables(int(z)) for z in numbers]
         self._entries = max(len(table) for element in tables for table in element)
-        base = np.zeros((2 + len(tile.beyond), len(numbers), self._entries), np.float32)
-        rise = np.zeros_like(base)
+        image = np.zeros((1, 2 + len(tile.beyond), len(numbers), self._entries), np.float32)
         for e, element in enumerate(tables):
             for plane, table in enumerate(element):
-                base[plane, e, : len(table) - 1] = table[:-1]
-                rise[plane, e, : len(table) - 1] = np.diff(table)
-        self._base, self._rise = (self._to(a.reshape(len(a), -1)) for a in (base, rise))
+                image[0, plane, e, : len(table)] = table
+        self._image = self._to(image)
         self._reach = (self._entries - 1) / self._scale
         self._grid = self._to(np.vstack([tile.grid, [[_FAR, _FAR]]]))
-        rows = np.searchsorted(numbers, tile.numbers) * self._entries
-        self._row = self._to(np.append(rows, 0).astype(np.int32))
+        rows = (2 * np.searchsorted(numbers, tile.numbers) + 1) / len(numbers) - 1
+        self._row = self._to(np.append(rows, 0.0).astype(np.float32))
         self._steps = torch.arange(CELL, device=self.device, dtype=torch.float32)
 
     def _tables(self, number: int) -> list[NDArray[np.float32]]:
+        """Phase, absorption and signal kernels of an element; all end with 0."""
         table = self.tile.tables[number]
         return [table.phase, table.absorption, *(table.signal[c] for c in self.tile.beyond)]
 
@@ -80,7 +81,7 @@ class DeviceSlices:
         begin, end = (int(n) for n in self.tile.ends[k : k + 2])
         cell, atom = self._pairs(begin, end)
         rows, columns = self._cells
-        squares = self._base.new_zeros((len(self._base), rows * columns, CELL, CELL))
+        squares = self._image.new_zeros((self._image.shape[1], rows * columns, CELL, CELL))
         for places, members in self._batches(cell, atom):
             self._add(squares, places, members)
         laid = squares.unflatten(1, (rows, columns)).transpose(2, 3)
@@ -125,12 +126,13 @@ class DeviceSlices:
         torch = self._torch
         corner = CELL * torch.stack([places % self._cells[1], places // self._cells[1]], dim=1)
         away = (self._grid[members] - corner[:, None]).float()
-        dx, dy = ((self._steps - away[..., axis, None]) ** 2 for axis in (0, 1))
-        at = torch.sqrt(dy[..., None] + dx[..., None, :]).mul_(self._scale).clamp_(max=self._entries - 1)
-        entry = at.int()
-        part = at.sub_(entry)
-        index = entry.add_(self._row[members][..., None, None]).flatten()
-        for plane, (base, rise) in enumerate(zip(self._base, self._rise, strict=True)):
-            value = base.index_select(0, index).view_as(part)
-            value.addcmul_(rise.index_select(0, index).view_as(part), part)
-            squares[plane, places] = value.sum(dim=1)
+        # Coordinates of an image from -1 to 1, between the outer edges of its first and last entry.
+        unit = 2 * self._scale / self._entries
+        dx, dy = (unit * (self._steps - away[..., axis, None]) for axis in (0, 1))
+        where = away.new_empty((*members.shape, CELL, CELL, 2))
+        torch.hypot(dy[..., None], dx[..., None, :], out=where[..., 0]).add_(1 / self._entries - 1)
+        where[..., 1] = self._row[members][..., None, None]
+        found = torch.nn.functional.grid_sample(
+            self._image, where.view(1, -1, CELL**2, 2), padding_mode="zeros", align_corners=False
+        )
+        squares[:, places] = found.view(-1, *members.shape, CELL, CELL).sum(dim=2)

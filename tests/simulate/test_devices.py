@@ -16,6 +16,7 @@ from simulate.corpus.verify import made_alike, verify
 from simulate.devices import device_for, facts, resolved
 from simulate.engines.base import make_engine
 from simulate.engines.windowed import WindowedEngine
+from simulate.fft_plans import FILE
 from simulate.generate import generate
 from simulate.recipe import Recipe
 from simulate.recipe_settings import WindowedSettings
@@ -102,12 +103,31 @@ def test_an_estimate_is_of_the_processor(windowed, toml_file, tmp_path, capsys):
     assert "--estimate makes nothing" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("device", "workers"), [("cpu", 3), ("cuda", 1), ("auto", 1)])
+def test_a_device_is_not_shared_unless_asked_for(
+    device, workers, windowed, toml_file, tmp_path, pretended, monkeypatch, capsys
+):
+    def asked(recipe, out, **options):
+        raise UserError(f"{options['device']} with {options['workers']} workers")
+
+    monkeypatch.setattr("simulate.generate.generate", asked)
+    monkeypatch.setattr("simulate.cli.processors", lambda: 3)
+    command = ["generate", str(toml_file(windowed)), "--out", str(tmp_path), "--device", device]
+    assert heterostem.run(command) == 1
+    assert f"{device} with {workers} workers" in capsys.readouterr().err
+    assert heterostem.run([*command, "--workers", "2"]) == 1
+    assert f"{device} with 2 workers" in capsys.readouterr().err
+
+
 def test_a_corpus_says_on_which_device_it_was_made(windowed, tmp_path, pretended):
     recipe = Recipe.from_dict(windowed)
     ours, theirs = (
         generate(recipe, tmp_path / device, device=device, progress=False) for device in ("cpu", "cuda:1")
     )
     assert pretended == ["cuda:1"]
+    assert [(folder / FILE).exists() for folder in (ours, theirs)] == [True, False], (
+        "plans are the processor's"
+    )
     (run,) = json.loads((theirs / "provenance.json").read_text())["runs"]
     assert {key: run[key] for key in facts("cuda:1")} == facts("cuda:1")
     assert facts("cuda:1")["device_name"] == "Abacus of cuda:1"

@@ -21,6 +21,7 @@ from simulate.windowed.geometry import Geometry
 from simulate.windowed.multislice_torch import TorchMultislice
 from simulate.windowed.slices import SliceMemory, TileSlices
 from simulate.windowed.slices_torch import DeviceSlices
+from stochgeom.errors import UserError
 
 from .conftest import scene
 
@@ -106,6 +107,15 @@ def test_the_same_batches_give_the_same_bits(device):
     microscope = Microscope(detectors=(BRIGHT, BEYOND))
     again = [images(TWO, microscope, SETTINGS, TorchFlyer(device))[1] for _ in range(2)]
     assert again[0].tobytes() == again[1].tobytes()
+
+
+def test_a_full_device_is_one_line(monkeypatch):
+    def full(*_):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate")
+
+    monkeypatch.setattr(TorchMultislice, "run", full)
+    with pytest.raises(UserError, match=r"device = cpu: its memory is full; fewer workers"):
+        images(BESIDE, Microscope(detectors=(BRIGHT,)), SETTINGS, TorchFlyer("cpu"))
 
 
 def tile_of(aggregate: Scene, *detectors: Detector, **settings) -> TileSlices:
