@@ -66,8 +66,8 @@ def signals(
         held = whole_rings_mrad(SOFT_EDGE * band_mrad)
         composition = {chemical_symbols[z]: float((numbers == z).sum()) for z in np.unique(numbers)}
         tail = tail_factor(composition, MICROSCOPE.detectors[0], MICROSCOPE.energy_ev, held)
-        tile: TileSlices = AbtemSlices.of(
-            numbers, positions, (0.0, 0.0), shape, sampling, thickness, MICROSCOPE.energy_ev
+        tile: TileSlices = AbtemSlices(
+            MICROSCOPE.energy_ev, numbers, positions, (0.0, 0.0), shape, sampling, thickness, {}
         )
     else:
         tables = {

@@ -23,9 +23,9 @@ from simulate.devices import CPU, resolved
 from simulate.engines.base import Block, BlockResult, put_together, square_blocks
 from simulate.engines.detection import vacuum_signal
 from simulate.windowed.flights import Flyer
-from simulate.windowed.geometry import Geometry
+from simulate.windowed.geometry import BLOCK_PIXELS, Geometry
 from simulate.windowed.plans import Planner
-from simulate.windowed.wave_grids import SIZES, wave_grid
+from simulate.windowed.wave_grids import SIZES, band_columns
 from stochgeom.errors import UserError, require
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class WindowedEngine:
         """Window sizes that probes of a scene may ask for, with the columns of their bands."""
         geometry = Geometry(self.settings, microscope, scene)
         sizes = [n for n in SIZES if geometry.narrowest <= n <= geometry.largest]
-        return [(n, wave_grid(n, geometry.sampling, microscope.model_dump_json()).columns) for n in sizes]
+        return [(n, band_columns(n)) for n in sizes]
 
     def image(self, scene: Scene, microscope: Microscope) -> NDArray[np.float32]:
         """Image (channel, y, x): one probe at each pixel's centre."""
@@ -64,8 +64,8 @@ class WindowedEngine:
         return put_together(scene.field.shape, parts).intensity
 
     def blocks(self, scene: Scene, microscope: Microscope) -> list[Block]:
-        """Squares of `block_pixels`; by default of about 12 nm for a pixel of 0.5 nm, 24 pixels."""
-        return square_blocks(scene.field.shape, self.settings.block_pixels or 24)
+        """Squares of `block_pixels`; by default of 24 pixels, 12 nm where a pixel is 0.5 nm."""
+        return square_blocks(scene.field.shape, self.settings.block_pixels or BLOCK_PIXELS)
 
     def block_result(self, scene: Scene, microscope: Microscope, block: Block) -> BlockResult:
         """Intensity (channel, h, w) of a block, and its standard error with several configurations."""

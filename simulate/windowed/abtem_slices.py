@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from simulate.engines.multislice import deterministic
 from simulate.windowed.slices import Slice, TileSlices
@@ -22,23 +21,10 @@ class AbtemSlices(TileSlices):
     Atoms outside the tile are left out, and abTEM continues the tile periodically.
     """
 
-    energy_ev: float = 0.0
-
-    @classmethod
-    def of(
-        cls,
-        numbers: NDArray[np.int64],
-        positions: NDArray[np.float64],
-        corner: tuple[float, float],
-        shape: tuple[int, int],
-        sampling: float,
-        thickness: float,
-        energy_ev: float,
-    ) -> AbtemSlices:
-        """Slices of a tile; arguments as of `TileSlices`."""
-        made = cls(numbers, positions, corner, shape, sampling, thickness, {})
-        made.energy_ev = energy_ev
-        return made
+    def __init__(self, energy_ev: float, *tile: Any) -> None:
+        """`tile`: the arguments of `TileSlices`; the tables may be empty."""
+        super().__init__(*tile)
+        self.energy_ev = energy_ev
 
     def height(self, k: int) -> float:
         return float(self.filled[k] * self.thickness)

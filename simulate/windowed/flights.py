@@ -111,7 +111,7 @@ def tile_around(
     corner, thickness = (float(low[0]), float(low[1])), geometry.settings.slice_thickness_angstrom
     if geometry.detection is not None:
         energy = geometry.microscope.energy_ev
-        return AbtemSlices.of(numbers, positions, corner, (ny, nx), sampling, thickness, energy)
+        return AbtemSlices(energy, numbers, positions, corner, (ny, nx), sampling, thickness, {})
     return TileSlices(numbers, positions, corner, (ny, nx), sampling, thickness, _tables(numbers, geometry))
 
 

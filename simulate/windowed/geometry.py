@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from simulate.engines.detection import Detection, vacuum_signal, whole_rings_mrad
+from simulate.engines.detection import Detection, whole_rings_mrad
 from simulate.engines.multislice_cost import atom_bytes
 from simulate.recipe_settings import MultisliceSettings
 from simulate.windowed.wave_grids import BAND, SOFT_EDGE, window_size
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from simulate.scene import Scene
     from simulate.windowed.flights import Flyer
 
+BLOCK_PIXELS = 24
+"""Side of a block unless it is stated."""
 _PROBE_MARGIN = 1.2  # of the convergence angle, which the band must hold
 _SLICE_STEPS = 6  # a slice costs about as much as so many steps of a wave of its size
 
@@ -121,20 +123,20 @@ class Geometry:
     def memory_bytes(self, flyer: Flyer) -> int:
         """Bound of what a process needs for any block beyond its imports."""
         largest = self.largest
-        side = 10 * (self.settings.block_pixels or 24) * self.scene.field.pixel_size_nm / self.sampling
+        pixels = self.settings.block_pixels or BLOCK_PIXELS
+        side = 10 * pixels * self.scene.field.pixel_size_nm / self.sampling
         tile = (side + largest + 2) ** 2
         channels = len(self.microscope.detectors)
         low, high = self.scene.z_range_nm
         count = 10 * (high - low) / self.settings.slice_thickness_angstrom + 1
         each = (8 + 4 * channels) * tile
         slices = max(min(flyer.slice_bytes, count * each), each) + 8 * tile
-        probes = (self.settings.block_pixels or 24) ** 2
-        waves = max(min(flyer.wave_bytes, probes * 8.0 * largest**2), 8.0 * largest**2)
-        grids = 12 * (40 + 8 * channels) * largest**2  # window sizes, with their propagators
+        waves = max(min(flyer.wave_bytes, pixels**2 * 8.0 * largest**2), 8.0 * largest**2)
+        grids = 12 * (40 + 8 * channels) * largest**2  # a dozen window sizes: band, sensitivities, work
         return int(slices + waves + grids + 2 * atom_bytes(self.scene) + 1e8)
 
     def words(self) -> str:
-        """What an image costs. UserError if the detectors do not fit."""
+        """What an image costs."""
         field = self.scene.field
         y, x = np.meshgrid(field.y_nm, field.x_nm, indexing="ij")
         probes, steps = 0, 0.0
@@ -144,8 +146,6 @@ class Geometry:
             steps += float(felt.sum())
         if not probes:
             return "nothing in the field"
-        for detector in self.microscope.detectors:
-            vacuum_signal(detector, self.microscope.convergence_mrad)
         return (
             f"{probes} of {x.size} probes, {steps / probes:.0f} slices each on average in windows of "
             f"{self._sizes.min()}^2 to {self.largest}^2 points, "

@@ -60,9 +60,7 @@ class Multislice:
     plans: dict[int, Plans]
     focus: float
     memory: SliceMemory
-    _ramps: dict[tuple[int, float], tuple[NDArray[np.float32], NDArray[np.float32]]] = field(
-        default_factory=dict
-    )
+    _ramps: dict[tuple[int, float], Ramp] = field(default_factory=dict)
 
     def run(self, flights: list[Flight]) -> None:
         """Fly all probes to the end; their `signal` (channel,) is then complete."""

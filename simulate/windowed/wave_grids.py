@@ -34,24 +34,32 @@ def window_size(least: float) -> int:
     )
 
 
+def band_limit(frequency: NDArray[np.float64]) -> NDArray[np.float32]:
+    """What waves keep at frequencies in units of the grid's Nyquist frequency: 1, and 0 beyond the band."""
+    falling = np.clip((frequency / BAND - SOFT_EDGE) / (1 - SOFT_EDGE), 0, 1)
+    return (0.5 * (1 + np.cos(np.pi * falling))).astype(np.float32)
+
+
+def band_columns(size: int) -> int:
+    """Columns of the band at the beginning of a row of `size` points in FFT order, the first included."""
+    return int(np.count_nonzero(band_limit(np.arange(size // 2 + 1) * 2 / size)))
+
+
 class WaveGrid:
     """Everything that waves of one window size share. Build it with `wave_grid`.
 
     band (n, n) float32: limit of the wave, and `limit` with the 1 / n^2 of both transforms. Sensitivities
-    (channel, n, n): `held` within the band, for the exit;
-    leaving (channel, n, n): sensitivity to what a step cuts. In FFT order. Below infinity `held_mrad` ends
-    what is detected, as abTEM's detectors do on a grid: then nothing is counted of what a step cuts.
+    (channel, n, n): `held` for the exit, `leaving` for what a step cuts. All in FFT order. `held_mrad` below
+    infinity ends what is detected, as abTEM's detectors do; then nothing is counted of what a step cuts.
     """
 
     def __init__(self, size: int, sampling: float, microscope: Microscope, held_mrad: float) -> None:
         self.size, self.sampling, self.microscope = size, sampling, microscope
         self.frequency = np.fft.fftfreq(size, sampling)
         k = np.hypot(self.frequency[:, None], self.frequency[None])
-        limit = BAND * 0.5 / sampling
-        falling = np.clip((k / limit - SOFT_EDGE) / (1 - SOFT_EDGE), 0, 1)
-        self.band = (0.5 * (1 + np.cos(np.pi * falling))).astype(np.float32)
+        self.band = band_limit(2 * sampling * k)
         self.limit = self.band / np.float32(size**2)
-        self.columns = int(np.flatnonzero(self.band[0, : size // 2 + 1])[-1]) + 1
+        self.columns = band_columns(size)
         angle = 1e3 * microscope.wavelength_angstrom * k
         seen = np.stack([d.weight(angle) for d in microscope.detectors])
         self.held = np.where(angle < held_mrad, seen, 0.0).astype(np.float32)

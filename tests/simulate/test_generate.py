@@ -7,9 +7,7 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -111,26 +109,6 @@ def longer(small, toml_file):
     """A recipe of 80 shards that takes a few seconds, as a file."""
     small |= {"samples": 160, "samples_per_shard": 2, "field": {"shape": [96, 96], "fit": 1.1}}
     return toml_file(small)
-
-
-@pytest.fixture
-def driver(longer, tmp_path):
-    """A command `heterostem generate` with two workers, running in a process of its own."""
-    command = [sys.executable, str(ROOT / "heterostem.py"), "generate", str(longer)]
-    command += ["--out", str(tmp_path / "out"), "--workers", "2"]
-    process = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        # A test run in the background of a shell ignores interrupts, and its children would inherit that.
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
-    )
-    yield process
-    if process.poll() is None:
-        process.kill()
-        process.communicate()
 
 
 def wait_until(condition, seconds=90):

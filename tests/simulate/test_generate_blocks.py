@@ -9,9 +9,7 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -291,25 +289,6 @@ def longer(request, tiny_multislice, toml_file):
     """A recipe of images of many blocks, each of which takes two workers a few seconds, as a file."""
     field = {"shape": [24, 24], "fit": 1.2}
     return toml_file(tiny_multislice | {"samples": request.param, "samples_per_shard": 1, "field": field})
-
-
-@pytest.fixture
-def driver(longer, tmp_path):
-    """A command `heterostem generate` with two workers, running in a process of its own."""
-    command = [sys.executable, str(ROOT / "heterostem.py"), "generate", str(longer)]
-    command += ["--out", str(tmp_path / "out"), "--workers", "2"]
-    process = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
-    )
-    yield process
-    if process.poll() is None:
-        process.kill()
-        process.communicate()
 
 
 def wait_until(condition, seconds=90):
