@@ -108,7 +108,7 @@ def ours(size: int, slab) -> tuple[float, float]:
     def transform() -> None:
         plans.work[...] = 0
         for _ in range(PROBES * SLICES):
-            plans.forward.execute()
+            plans.forward()
             plans.backward()
 
     fly()

@@ -12,6 +12,7 @@ that it stays in the processor's cache.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,7 @@ class Flight:
     """One probe on its way: centre (x, y) in grid points of the tile, its windows, and the signal so far.
 
     `wave`: (n, n) complex64 in `memory`, in front of the slice `next_slice` of the run `run`; None before.
+    `readings`: the signal (channel,) if the material ended after each of the slices `read_after`.
     """
 
     centre: NDArray[np.float64]
@@ -39,6 +41,14 @@ class Flight:
     run: int = 0
     next_slice: int = 0
     wave: NDArray[np.complex64] | None = None
+    read_after: frozenset[int] = frozenset()
+    readings: list[NDArray[np.float64]] = field(default_factory=list)
+
+    @cached_property
+    def middle(self) -> tuple[int, int]:
+        """Grid point (x, y) of the tile in the middle of its windows."""
+        x, y = np.round(self.centre).astype(int)
+        return int(x), int(y)
 
     def keep(self, wave: NDArray[np.complex64]) -> None:
         """Keep a copy of the wave until the next slices are there."""
@@ -86,16 +96,16 @@ class Multislice:
             self._enter(flight, grid)
             last = len(run.slices) - 1
             while int(k := run.slices[flight.next_slice]) in made:
-                self._transmit(flight, grid, made[int(k)])
+                share = self._transmit(flight, grid, made[int(k)])
                 if flight.next_slice == last:
                     break
-                self.plans[grid.size].forward.execute()
-                self._step(flight, grid, self._distance(run, flight.next_slice))
+                self._read(flight, grid, int(k))
+                self._step(flight, grid, share, self._distance(run, flight.next_slice))
                 flight.next_slice += 1
             else:
                 flight.keep(self.plans[grid.size].work)
                 return
-            self._end_run(flight, grid)
+            self._end_run(flight, grid, share)
 
     def _distance(self, run: Run, k: int) -> float:
         return self.tile.height(int(run.slices[k + 1])) - self.tile.height(int(run.slices[k]))
@@ -106,36 +116,51 @@ class Multislice:
         if flight.wave is not None:
             work[...] = flight.wave
             return
-        shift = (flight.centre - self._origin(flight, grid.size)) * grid.sampling
+        shift = (flight.centre - np.array(flight.middle) + grid.size // 2) * grid.sampling
         distance = self.tile.height(int(flight.runs[0].slices[0])) - self.focus
         along_x, along_y = (grid.ramp(distance, float(s)) for s in shift)
         np.multiply(grid.probe, along_y[:, None], out=work)
         work *= along_x
         self.plans[grid.size].backward()
 
-    def _origin(self, flight: Flight, size: int) -> NDArray[np.int64]:
-        """Grid point (x, y) of the tile where the window begins."""
-        return np.round(flight.centre).astype(np.int64) - size // 2
-
-    def _transmit(self, flight: Flight, grid: WaveGrid, made: Slice) -> None:
-        work, n = self.plans[grid.size].work, grid.size
-        x, y = self._origin(flight, n)
+    def _transmit(self, flight: Flight, grid: WaveGrid, made: Slice) -> float:
+        """Cross a slice. Returns the share of the beam behind it."""
+        n, (x, y) = grid.size, flight.middle
+        begin = n // 2
         sums = np.zeros(len(made.signal))
-        transmit(work, made.transmission, made.signal, y, x, sums)
+        left: float = transmit(self.plans[n].work, made.transmission, made.signal, y - begin, x - begin, sums)
         flight.signal[self.tile.beyond] += sums / n**2
+        return left / n**2
 
-    def _step(self, flight: Flight, grid: WaveGrid, distance: float) -> None:
-        """From the transform of the transmitted wave to the wave in front of the next slice."""
+    def _step(self, flight: Flight, grid: WaveGrid, share: float, distance: float) -> None:
+        """From the transmitted wave, of this share of the beam, to the wave in front of the next slice.
+
+        What leaves the band lies mostly beyond the columns that are transformed. Detectors see all of that
+        alike, so Parseval's theorem gives it from the share.
+        """
+        plans = self.plans[grid.size]
+        plans.forward()
         if grid.leaks:
-            self._leave(flight, grid, grid.leaving)
-        propagate(self.plans[grid.size].work, grid.limit, *self._ramp(grid, distance), grid.columns)
-        self.plans[grid.size].backward()
+            sums = np.zeros(len(flight.signal))
+            detect(plans.work, grid.near, sums)
+            flight.signal += sums / grid.size**4 + share * grid.outside
+        propagate(plans.work, grid.limit, *self._ramp(grid, distance))
+        plans.backward()
 
-    def _leave(self, flight: Flight, grid: WaveGrid, weights: NDArray[np.float32]) -> None:
-        """Detect part of the transformed wave."""
+    def _exit(self, flight: Flight, grid: WaveGrid) -> NDArray[np.float64]:
+        """What the detectors see (channel,) of the wave in the work array, which is transformed."""
         sums = np.zeros(len(flight.signal))
-        detect(self.plans[grid.size].work, weights, sums)
-        flight.signal += sums / grid.size**4
+        self.plans[grid.size].complete()
+        detect(self.plans[grid.size].work, grid.held, sums)
+        return sums / grid.size**4
+
+    def _read(self, flight: Flight, grid: WaveGrid, k: int) -> None:
+        """Keep what the detectors would see if the material ended after slice k, where that is asked for."""
+        if k in flight.read_after:
+            work = self.plans[grid.size].work
+            wave = work.copy()
+            flight.readings.append(flight.signal + self._exit(flight, grid))
+            work[...] = wave
 
     def _ramp(self, grid: WaveGrid, distance: float) -> Ramp:
         """Free space of one axis; the distances between slices are few."""
@@ -145,26 +170,27 @@ class Multislice:
             self._ramps[key] = along.real.copy(), along.imag.copy()
         return self._ramps[key]
 
-    def _end_run(self, flight: Flight, grid: WaveGrid) -> None:
+    def _end_run(self, flight: Flight, grid: WaveGrid, share: float) -> None:
         """After the last slice of a window: the exit, or the next window."""
+        last = int(flight.runs[flight.run].slices[-1])
         flight.run += 1
         flight.next_slice = 0
         if flight.finished:
-            self.plans[grid.size].forward.execute()
-            self._leave(flight, grid, grid.held)
+            flight.signal += self._exit(flight, grid)
+            if last in flight.read_after:
+                flight.readings.append(flight.signal.copy())
             flight.wave = None
             return
+        self._read(flight, grid, last)
         before, after = flight.runs[flight.run - 1], flight.runs[flight.run]
         distance = self.tile.height(int(after.slices[0])) - self.tile.height(int(before.slices[-1]))
         wider = self.grids[after.size]
         if after.size > grid.size:
             _pad(self.plans[grid.size].work, self.plans[wider.size].work)
-            self.plans[wider.size].forward.execute()
-            self._step(flight, wider, distance)
+            self._step(flight, wider, share, distance)
             flight.keep(self.plans[wider.size].work)
             return
-        self.plans[grid.size].forward.execute()
-        self._step(flight, grid, distance)
+        self._step(flight, grid, share, distance)
         if after.size < grid.size:
             self._crop(flight, grid, after.size)
         else:
@@ -178,8 +204,7 @@ class Multislice:
         assert flight.wave is not None
         flight.wave *= np.float32(size / grid.size)
         work[middle] = 0
-        self.plans[grid.size].forward.execute()
-        self._leave(flight, grid, grid.held)
+        flight.signal += self._exit(flight, grid)
 
 
 def _pad(small: NDArray[np.complex64], large: NDArray[np.complex64]) -> None:

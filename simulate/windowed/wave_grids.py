@@ -40,17 +40,30 @@ def band_limit(frequency: NDArray[np.float64]) -> NDArray[np.float32]:
     return (0.5 * (1 + np.cos(np.pi * falling))).astype(np.float32)
 
 
-def band_columns(size: int) -> int:
-    """Columns of the band at the beginning of a row of `size` points in FFT order, the first included."""
-    return int(np.count_nonzero(band_limit(np.arange(size // 2 + 1) * 2 / size)))
+def step_columns(size: int, sampling: float, microscope: Microscope, held_mrad: float = np.inf) -> int:
+    """Columns that a step must look at, at the beginning of a row of `size` points in FFT order.
+
+    Those of the band, and those further out where a detector does not see everything, or nothing, alike.
+    Arguments as of `wave_grid`.
+    """
+    half = np.arange(size // 2 + 1)
+    band = int(np.count_nonzero(band_limit(half * 2 / size)))
+    if not np.isinf(held_mrad):
+        return band
+    angle = 1e3 * microscope.wavelength_angstrom / (size * sampling) * np.hypot(half[:, None], half[None])
+    differs = [(seen != seen[-1, -1]).any(axis=0) for seen in (d.weight(angle) for d in microscope.detectors)]
+    uneven = np.flatnonzero(np.any(differs, axis=0))
+    return max(band, int(uneven[-1]) + 1 if len(uneven) else 0)
 
 
 class WaveGrid:
     """Everything that waves of one window size share. Build it with `wave_grid`.
 
     band (n, n) float32: limit of the wave, and `limit` with the 1 / n^2 of both transforms. Sensitivities
-    (channel, n, n): `held` for the exit, `leaving` for what a step cuts. All in FFT order. `held_mrad` below
-    infinity ends what is detected, as abTEM's detectors do; then nothing is counted of what a step cuts.
+    (channel, n, n): `held` for the exit, `leaving` for what a step cuts; beyond `columns` of a row that is
+    `outside` (channel,) everywhere, and `near` (channel, n, n) what it differs by. All in FFT order.
+    `held_mrad` below infinity ends what is detected, as abTEM's detectors do; then nothing is counted of
+    what a step cuts.
     """
 
     def __init__(self, size: int, sampling: float, microscope: Microscope, held_mrad: float) -> None:
@@ -59,12 +72,14 @@ class WaveGrid:
         k = np.hypot(self.frequency[:, None], self.frequency[None])
         self.band = band_limit(2 * sampling * k)
         self.limit = self.band / np.float32(size**2)
-        self.columns = band_columns(size)
+        self.columns = step_columns(size, sampling, microscope, held_mrad)
         angle = 1e3 * microscope.wavelength_angstrom * k
         seen = np.stack([d.weight(angle) for d in microscope.detectors])
         self.held = np.where(angle < held_mrad, seen, 0.0).astype(np.float32)
         cut = 1 - self.band.astype(float) ** 2
         self.leaving = np.where(np.isinf(held_mrad), seen * cut, 0.0).astype(np.float32)
+        self.outside = self.leaving[:, size // 2, size // 2].astype(float)
+        self.near = self.leaving - self.outside[:, None, None].astype(np.float32)
         self.leaks = bool(self.leaving.any())
         self.probe = self._probe()
 
@@ -117,9 +132,10 @@ def transmit(wave, transmission, signal, y0, x0, sums):  # type: ignore[no-untyp
     """wave *= transmission in the window at (y0, x0) of a slice; `sums` (c,) get sum |wave|^2 signal before.
 
     wave (n, n) complex64; transmission (2, y, x), signal (c, y, x) float32. Of planes instead of complex
-    numbers the compiler makes vectors: twice as fast.
+    numbers the compiler makes vectors: twice as fast. Returns sum |wave|^2 afterwards.
     """
     n = wave.shape[0]
+    left = 0.0
     for y in range(n):
         row = wave[y].view(np.float32)
         for c in range(signal.shape[0]):
@@ -129,28 +145,31 @@ def transmit(wave, transmission, signal, y0, x0, sums):  # type: ignore[no-untyp
                 total += (row[2 * x] * row[2 * x] + row[2 * x + 1] * row[2 * x + 1]) * kernel[x]
             sums[c] += total
         real, imaginary = transmission[0, y0 + y, x0 : x0 + n], transmission[1, y0 + y, x0 : x0 + n]
+        total = np.float32(0.0)
         for x in range(n):
             a, b = row[2 * x], row[2 * x + 1]
-            row[2 * x] = a * real[x] - b * imaginary[x]
-            row[2 * x + 1] = a * imaginary[x] + b * real[x]
+            re, im = a * real[x] - b * imaginary[x], a * imaginary[x] + b * real[x]
+            row[2 * x] = re
+            row[2 * x + 1] = im
+            total += re * re + im * im
+        left += float(total)
+    return left
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
-def propagate(work, limit, real, imaginary, columns):  # type: ignore[no-untyped-def]
-    """work *= limit x along_y x along_x with along = real + i imaginary (n,), and zero between the columns.
+def propagate(work, limit, real, imaginary):  # type: ignore[no-untyped-def]
+    """work *= limit x along_y x along_x with along = real + i imaginary (n,).
 
-    work (n, n) complex64 and limit (n, n) float32 in FFT order; `columns` of them at the beginning of a row,
-    and as many but one at its end, are in the band.
+    work (n, n) complex64 and limit (n, n) float32 in FFT order. Whole rows: of parts of them the compiler
+    makes no vectors.
     """
     n = work.shape[0]
     for y in range(n):
         row, least = work[y].view(np.float32), limit[y]
         c, d = real[y], imaginary[y]
-        for begin, end in ((0, columns), (n - columns + 1, n)):
-            for x in range(begin, end):
-                g = (c * real[x] - d * imaginary[x]) * least[x]
-                h = (c * imaginary[x] + d * real[x]) * least[x]
-                a, b = row[2 * x], row[2 * x + 1]
-                row[2 * x] = a * g - b * h
-                row[2 * x + 1] = a * h + b * g
-        row[2 * columns : 2 * (n - columns + 1)] = np.float32(0.0)
+        for x in range(n):
+            g = (c * real[x] - d * imaginary[x]) * least[x]
+            h = (c * imaginary[x] + d * real[x]) * least[x]
+            a, b = row[2 * x], row[2 * x + 1]
+            row[2 * x] = a * g - b * h
+            row[2 * x + 1] = a * h + b * g
