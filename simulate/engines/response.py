@@ -116,14 +116,14 @@ class ResponseEngine:
         return np.stack([np.zeros(len(per_um)), per_um], axis=1)[:, :, None]
 
     def _curves(self, aggregate: HeteroAggregate) -> NDArray[np.float64]:
-        """Intensity (particle, T, channel) of each particle's phase in its own beam direction."""
+        """Intensity (particle, T, channel) of each particle's phase in its own beam direction.
+
+        Every particle has an orientation, the one that the multislice engines turn its crystal by; so no
+        direction is drawn here.
+        """
         assert self.table is not None
         directions = beam_directions(aggregate.orientations)
-        curves = [
-            self.table.curve(aggregate.phase_names[phase], direction)
-            for phase, direction in zip(aggregate.phase, directions, strict=True)
-        ]
-        return np.stack(curves).astype(np.float64)
+        return self.table.curves(aggregate.phase_names, aggregate.phase, directions)
 
 
 def _finer(field: Field, times: int) -> Field:
