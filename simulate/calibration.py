@@ -270,7 +270,8 @@ def _run(settings: CalibrationSettings, parts: Path, jobs: list[_Job], workers: 
 
 def assemble(settings: CalibrationSettings, parts: Path, command: str | None = None) -> ResponseTable:
     """The table from what lies in `parts`. UserError where a part is missing."""
-    responses, fine = {}, {}
+    responses: dict[str, PhaseResponse] = {}
+    fine: dict[str, dict[str, Any]] = {}
     chosen = _fine_jobs(settings, parts)
     for phase, material in enumerate(settings.resolved()):
         found = _first_round(settings, parts, phase)
@@ -282,7 +283,7 @@ def assemble(settings: CalibrationSettings, parts: Path, command: str | None = N
         for job in (job for job in chosen if job.phase == phase):
             signal[job.numbers[0]] = _loaded(job.file(parts))["signal"][0]
         fine[material.name] = {
-            "directions": len(strong),
+            "numbers": strong,
             "mean_change": float((signal[strong] / before - 1).mean()) if strong else 0.0,
         }
         responses[material.name] = PhaseResponse(
@@ -296,7 +297,7 @@ def assemble(settings: CalibrationSettings, parts: Path, command: str | None = N
 
 
 def _metadata(
-    settings: CalibrationSettings, fine: dict[str, dict[str, float]], command: str | None
+    settings: CalibrationSettings, fine: dict[str, dict[str, Any]], command: str | None
 ) -> dict[str, Any]:
     abtem = require("abtem", extra="simulate")
     scope = settings.microscope

@@ -50,9 +50,17 @@ def spot_check(
         raise UserError(f"spot check at {thickness_nm:g} nm: the table has {known} nm")
     settings = _settings_of(table, thickness_nm, seed)
     count = min(directions, *(len(table.phase(p).directions) for p in table.phases))
-    jobs = [(settings, table.phase(p).directions[k], p, k) for p in table.phases for k in range(count)]
+    jobs = [_job(table, settings, p, k) for p in table.phases for k in range(count)]
     fresh = np.array(list(_measured(jobs, workers))).reshape(len(table.phases), count)
     return [_spot(table, phase, fresh[n], int(level[0])) for n, phase in enumerate(table.phases)]
+
+
+def _job(
+    table: ResponseTable, settings: CalibrationSettings, phase: str, index: int
+) -> tuple[CalibrationSettings, np.ndarray, str, int]:
+    """One direction, with the waves that the table has there."""
+    fine = index in table.metadata["fine"][phase]["numbers"]
+    return settings.fine if fine else settings, table.phase(phase).directions[index], phase, index
 
 
 def _settings_of(table: ResponseTable, thickness_nm: float, seed: int) -> CalibrationSettings:
@@ -72,6 +80,7 @@ def _settings_of(table: ResponseTable, thickness_nm: float, seed: int) -> Calibr
         margin_angstrom=made["margin_angstrom"],
         band_mrad=made["band_mrad"],
         slice_thickness_angstrom=made["slice_thickness_angstrom"],
+        fine_band_mrad=made["fine_band_mrad"],
         seed=seed,
     )
 
