@@ -34,6 +34,7 @@ from simulate.atoms import crystal_block
 from simulate.beam_directions import even_directions, rotation_onto_beam
 from simulate.calibration_settings import CalibrationSettings
 from simulate.engines.tables import PhaseResponse, ResponseTable
+from simulate.lattice_planes import plane_families
 from simulate.material import Material
 from simulate.windowed.atomic import REACH_ANGSTROM, atom_table
 from simulate.windowed.multislice import Flight, Multislice
@@ -286,11 +287,13 @@ def assemble(settings: CalibrationSettings, parts: Path, command: str | None = N
             "numbers": strong,
             "mean_change": float((signal[strong] / before - 1).mean()) if strong else 0.0,
         }
-        responses[material.name] = PhaseResponse(
+        responses[material.name] = PhaseResponse.fitted(
             directions=found["directions"],
             intensity=np.concatenate([np.zeros_like(signal[:, :1]), signal], axis=1),
             noise=np.concatenate([np.zeros_like(noise[:1]), noise]),
             laue=material.laue_rotations(),
+            planes=plane_families(material),
+            convergence_mrad=settings.microscope.convergence_mrad,
         )
     thickness = np.array([0.0, *settings.thicknesses_nm])
     return ResponseTable(responses, thickness, _metadata(settings, fine, command))

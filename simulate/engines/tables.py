@@ -7,78 +7,73 @@ import json
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.spatial import cKDTree
 
+from simulate.engines.direction_model import DirectionModel, fit
+from simulate.lattice_planes import PlaneFamilies
 from simulate.microscope import Detector, Microscope
 from simulate.resources import find
 from stochgeom.errors import UserError
 from stochgeom.files import write_bytes
 
 SCHEMA_VERSION = 2
-NEIGHBOURS = 12
-"""Calibrated directions that a lookup takes the mean of."""
-WIDTH = 0.5
-"""Of the Gaussian by which they count, in units of their spacing."""
+_MODEL_ARRAYS = ("scale", "normals", "widths", "coefficients", "directions", "laue", "rest", "error")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PhaseResponse:
-    """One phase: d directions, T thicknesses (the first is 0), c channels."""
+    """One phase: d directions, T thicknesses (the first is 0), c channels. Build it with `fitted`."""
 
-    directions: np.ndarray  # (d, 3) unit vectors of the beam in the crystal's Cartesian frame
-    intensity: np.ndarray  # (d, T, c) fraction of the incident beam, mean over probe positions
+    intensity: np.ndarray  # (d, T, c) measured, fraction of the incident beam, mean over probe positions
     noise: np.ndarray  # (T, c) relative standard deviation of a direction's intensity
-    laue: np.ndarray  # (g, 3, 3) Laue group of the crystal
+    model: DirectionModel  # what lies between the directions
 
-    @cached_property
-    def _everywhere(self) -> tuple[cKDTree, np.ndarray]:
-        """All symmetric copies of the directions, and the number of the direction that each is a copy of."""
-        copies = np.einsum("gij,dj->gdi", self.laue, self.directions).reshape(-1, 3)
-        return cKDTree(copies), np.tile(np.arange(len(self.directions)), len(self.laue))
+    @classmethod
+    def fitted(
+        cls,
+        directions: np.ndarray,
+        intensity: np.ndarray,
+        noise: np.ndarray,
+        laue: np.ndarray,
+        planes: PlaneFamilies | None = None,
+        convergence_mrad: float = 20.0,
+    ) -> PhaseResponse:
+        """From intensities (d, T, c) measured along `directions` (d, 3), unit vectors of the crystal's frame.
 
-    @cached_property
+        `noise` (T, c), `laue` (g, 3, 3) the Laue group, `planes` the crystal's strongest lattice planes.
+        """
+        depth = -np.log1p(-np.asarray(intensity, dtype=float))
+        return cls(intensity, noise, fit(directions, depth, noise, laue, planes, convergence_mrad))
+
+    @property
+    def directions(self) -> np.ndarray:
+        """Unit vectors (d, 3) of the beam in the crystal's Cartesian frame."""
+        return self.model.directions
+
+    @property
+    def laue(self) -> np.ndarray:
+        """Laue group (g, 3, 3) of the crystal."""
+        return self.model.laue
+
+    @property
+    def lookup_error(self) -> np.ndarray:
+        """Relative error (T, c) of looking up a direction that was not measured, rms over directions.
+
+        Each direction is predicted from all others; the noise of its own measurement is taken off.
+        """
+        return self.model.error
+
+    @property
     def spacing(self) -> float:
         """Side in rad of the square that a direction has to itself."""
         return float(np.sqrt(4 * np.pi / (len(self.laue) * len(self.directions))))
 
-    def weights(
-        self, directions: np.ndarray, without: np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Numbers (n, k) and weights (n, k) of the calibrated directions that predict `directions` (n, 3).
-
-        A Gaussian of the angle to them under the Laue group. `without` (n,): directions that do not count.
-        """
-        tree, number = self._everywhere
-        beams = np.atleast_2d(np.asarray(directions, dtype=float))
-        most = min(NEIGHBOURS + (0 if without is None else len(self.laue)), len(number))
-        distance, copy = tree.query(beams, k=most)
-        distance, found = distance.reshape(len(beams), most), number[copy].reshape(len(beams), most)
-        squared = (distance / (WIDTH * self.spacing)) ** 2
-        if without is not None:
-            squared = np.where(found == np.asarray(without)[:, None], np.inf, squared)
-        weight = np.exp(-0.5 * (squared - squared.min(axis=1, keepdims=True)))
-        return found, weight / weight.sum(axis=1, keepdims=True)
-
-    def curves(self, directions: np.ndarray, without: np.ndarray | None = None) -> np.ndarray:
-        """Intensity (n, T, c) for beams along `directions` (n, 3) of the crystal: a mean of neighbours."""
-        found, weight = self.weights(directions, without)
-        return np.einsum("nk,nktc->ntc", weight, self.intensity[found])
-
-    def lookup_error(self) -> np.ndarray:
-        """Relative error (T, c) of looking up a direction that is not in the table, rms over directions.
-
-        Each direction is predicted from the others. The noise of its own measurement is taken off.
-        """
-        everyone = np.arange(len(self.directions))
-        predicted = self.curves(self.directions, without=everyone)[:, 1:]
-        measured = self.intensity[:, 1:]
-        total = ((predicted / measured - 1) ** 2).mean(axis=0)
-        return np.concatenate([np.zeros_like(total[:1]), np.sqrt(np.maximum(total - self.noise[1:] ** 2, 0))])
+    def curves(self, directions: np.ndarray) -> np.ndarray:
+        """Intensity (n, T, c) for beams along `directions` (n, 3) of the crystal."""
+        return -np.expm1(-self.model.depths(directions))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -165,11 +160,12 @@ class ResponseTable:
         arrays: dict[str, np.ndarray] = {"thickness_nm": np.asarray(self.thickness_nm, dtype=np.float64)}
         for name, p in self.phase_responses.items():
             arrays |= {
-                f"{name}/directions": p.directions.astype(np.float64),
                 f"{name}/intensity": p.intensity.astype(np.float32),
                 f"{name}/noise": p.noise.astype(np.float32),
-                f"{name}/laue": p.laue.astype(np.float64),
+                f"{name}/family": p.model.family.astype(np.int16),
+                f"{name}/reach": np.array(p.model.reach),
             }
+            arrays |= {f"{name}/{part}": getattr(p.model, part).astype(np.float32) for part in _MODEL_ARRAYS}
         header = {**self.metadata, "schema_version": SCHEMA_VERSION, "phases": list(self.phases)}
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -191,15 +187,7 @@ class ResponseTable:
                         f"response table {file}: schema version {header.get('schema_version')}, "
                         f"this version reads {SCHEMA_VERSION}"
                     )
-                phases = {
-                    name: PhaseResponse(
-                        *(
-                            _frozen(data[f"{name}/{part}"])
-                            for part in ("directions", "intensity", "noise", "laue")
-                        )
-                    )
-                    for name in header["phases"]
-                }
+                phases = {name: _phase(data, name) for name in header["phases"]}
                 table = cls(phases, _frozen(data["thickness_nm"]), header)
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise UserError(f"response table {file} is damaged or no such table: {error}") from error
@@ -212,12 +200,22 @@ class ResponseTable:
         for p in self.phase_responses.values():
             d = len(p.directions)
             good &= p.intensity.shape == (d, len(t), len(self.channel_names)) and p.laue.shape[1:] == (3, 3)
-            good &= p.noise.shape == p.intensity.shape[1:] and p.directions.shape == (d, 3)
+            good &= p.noise.shape == p.intensity.shape[1:] and p.model.fits
             good &= bool(
                 np.isfinite(p.intensity).all() and (p.intensity >= 0).all() and (p.intensity < 1).all()
             )
         if not good:
             raise UserError(f"response table {file}: its arrays do not fit together")
+
+
+def _phase(data: Any, name: str) -> PhaseResponse:
+    """A phase of an opened file."""
+    model = DirectionModel(
+        family=_frozen(data[f"{name}/family"].astype(np.int64)),
+        reach=float(data[f"{name}/reach"]),
+        **{part: _frozen(data[f"{name}/{part}"].astype(np.float64)) for part in _MODEL_ARRAYS},
+    )
+    return PhaseResponse(_frozen(data[f"{name}/intensity"]), _frozen(data[f"{name}/noise"]), model)
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:

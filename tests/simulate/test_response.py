@@ -63,7 +63,9 @@ def table(tmp_path):
         directions /= np.linalg.norm(directions, axis=1, keepdims=True)
         rate = scale * (1 + generator.random((6, 1, 2)))
         intensity = -np.expm1(-rate * thickness[None, :, None] * (1 + 0.02 * thickness[None, :, None]))
-        return PhaseResponse(directions, intensity, 0.1 * intensity, np.stack([np.eye(3), -np.eye(3)]))
+        return PhaseResponse.fitted(
+            directions, intensity, 0 * intensity[0], np.stack([np.eye(3), -np.eye(3)])
+        )
 
     metadata = {
         "energy_ev": scope.energy_ev,
