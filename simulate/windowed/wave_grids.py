@@ -50,9 +50,9 @@ class WaveGrid:
 
     band (n, n) float32: limit of the wave. Sensitivities (channel, n, n): `held` for the exit, `leaving` for
     what a step cuts. What a step works with: `limit`, the band with the 1 / n^2 of both transforms, and
-    `cut`, `leaving` without its negative rows, and without channels if there is nothing to see. All in FFT order.
-    `held_mrad` below infinity ends what is detected, as abTEM's detectors do; then nothing is counted of what
-    a step cuts.
+    `cut`, `leaving` without its negative rows, and without channels if there is nothing to see. All in FFT
+    order. `held_mrad` below infinity ends what is detected, as abTEM's detectors do; then nothing is counted
+    of what a step cuts.
     """
 
     def __init__(self, size: int, sampling: float, microscope: Microscope, held_mrad: float) -> None:
