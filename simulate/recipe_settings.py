@@ -118,6 +118,8 @@ class ResponseSettings(Strict):
     """Engine `response`: a calibrated table, or coefficients per µm (by phase or species) with jitter.
 
     `jitter` is the relative standard deviation, from particle to particle, of a lognormal factor of median 1.
+    Each pixel has `oversampling` x `oversampling` points, and each of them `cone_rays` rays of the beam's
+    cone; 1 is a beam without a cone, which is sharp at all heights.
     """
 
     name: Literal["response"] = "response"
@@ -128,6 +130,7 @@ class ResponseSettings(Strict):
     coefficients_per_um: dict[str, NonNegativeFloat] | None = None
     jitter: NonNegativeFloat = 0.0
     oversampling: int = Field(default=2, ge=1, le=8)
+    cone_rays: int = Field(default=4, ge=1, le=64)
 
     @model_validator(mode="after")
     def _one_of_two(self) -> ResponseSettings:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from simulate.scene import Scene, child_seed
 from stochgeom.errors import UserError
-from stochgeom.projection import Field, chord_lengths_at, particle_chords
+from stochgeom.projection import Beams, Field
 
 if TYPE_CHECKING:
     from simulate.engines.tables import ResponseTable
@@ -59,25 +59,57 @@ class ResponseEngine:
             self.table = ResponseTable.load(settings.table)
 
     def image(self, scene: Scene, microscope: Microscope) -> NDArray[np.float32]:
-        """Image (channel, y, x): the mean of I over oversampling x oversampling points of each pixel."""
+        """Image (channel, y, x): the mean of I over points of each pixel and rays through each point."""
         knots, depths = self._depths(scene, microscope)
-        fine = _finer(scene.field, self.settings.oversampling)
-        chords = particle_chords(scene.aggregate, fine)
-        summed = np.zeros((depths.shape[2], *fine.shape))
-        add_depths(summed, chords.windows, chords.offsets, chords.lengths, knots, depths)
-        return pixel_means(summed, self.settings.oversampling)
+        field, beams = scene.field, Beams(scene.aggregate)
+        drop = _drop_nm(scene, microscope)
+        places, slopes = self._rays(microscope)
+        depth, total = np.empty((2, depths.shape[2], *field.shape))
+        total[:] = 0
+        for place, slope in zip(places, slopes, strict=True):
+            chords = beams.chords(_moved(field, place), shifts=drop[:, None] * -slope)
+            depth[:] = 0
+            add_depths(depth, chords.windows, chords.offsets, chords.lengths, knots, depths)
+            add_intensity(total, depth)
+        return (total / len(places)).astype(np.float32)
 
     def probes(
         self, scene: Scene, microscope: Microscope, points_nm: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """Intensity (p, channel) at exact points (p, 2), x and y in nm."""
         knots, depths = self._depths(scene, microscope)
-        chords = chord_lengths_at(scene.aggregate, np.asarray(points_nm, np.float64))
-        summed = np.zeros((len(chords), depths.shape[2]))
-        for k in range(depths.shape[0]):
-            for channel in range(depths.shape[2]):
-                summed[:, channel] += interpolate(knots, depths[k, :, channel], chords[:, k])
-        return -np.expm1(-summed)
+        beams, drop = Beams(scene.aggregate), _drop_nm(scene, microscope)
+        slopes = self._rays(microscope)[1]
+        total = np.zeros((len(points_nm), depths.shape[2]))
+        for slope in slopes:
+            chords = beams.at(points_nm, shifts=drop[:, None] * -slope)
+            summed = np.zeros_like(total)
+            for k in range(depths.shape[0]):
+                for channel in range(depths.shape[2]):
+                    summed[:, channel] += interpolate(knots, depths[k, :, channel], chords[:, k])
+            total -= np.expm1(-summed)
+        return total / len(slopes)
+
+    def _rays(self, microscope: Microscope) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Places in a pixel (m, 2), of -0.5 to 0.5, and slopes (m, 2) of the rays there, x and y.
+
+        A grid of oversampling x oversampling places, each with `cone_rays` of its own. All slopes together
+        fill the cone evenly (sunflower seeds); neighbours among them belong to different places.
+        """
+        side, rays = self.settings.oversampling, self.settings.cone_rays
+        step = (np.arange(side) + 0.5) / side - 0.5
+        places = np.tile(np.stack(np.meshgrid(step, step), axis=-1).reshape(-1, 2), (rays, 1))
+        slopes = np.zeros_like(places)
+        if rays > 1:
+            k = np.arange(len(places))
+            radius, turn = np.sqrt((k + 0.5) / len(k)), k * np.pi * (3 - np.sqrt(5))
+            slopes = (
+                1e-3
+                * microscope.convergence_mrad
+                * radius[:, None]
+                * np.stack([np.cos(turn), np.sin(turn)], 1)
+            )
+        return places, slopes
 
     def cost(self, scene: Scene, microscope: Microscope) -> str:
         """What an image costs, in words; UserError if this engine cannot serve the scene and the
@@ -126,12 +158,15 @@ class ResponseEngine:
         return np.stack(curves).astype(np.float64)
 
 
-def _finer(field: Field, times: int) -> Field:
-    """The same field with `times` x `times` points in each pixel."""
-    ny, nx = field.shape
-    return Field(
-        shape=(ny * times, nx * times), pixel_size_nm=field.pixel_size_nm / times, centre_nm=field.centre_nm
-    )
+def _drop_nm(scene: Scene, microscope: Microscope) -> NDArray[np.float64]:
+    """Height (n,) of each particle's centre from the crossover of the beam, in nm."""
+    return scene.aggregate.centres[:, 2] - scene.centre_z_nm - microscope.focus_nm
+
+
+def _moved(field: Field, place: NDArray[np.float64]) -> Field:
+    """The field with its points at another place in their pixels (2,), x and y in pixels."""
+    x, y = np.array(field.centre_nm) + place * field.pixel_size_nm
+    return Field(shape=field.shape, pixel_size_nm=field.pixel_size_nm, centre_nm=(x, y))
 
 
 def interpolate(
@@ -174,20 +209,10 @@ def add_depths(summed, windows, offsets, lengths, knots, depths):  # type: ignor
 
 
 @numba.njit(cache=True)
-def pixel_means(summed, times):  # type: ignore[no-untyped-def]
-    """Image (c, y, x) float32: mean of I = 1 - exp(-s) over the `times` x `times` points of each pixel.
-
-    summed: optical depths (c, y times, x times).
-    """
-    channels, rows, columns = summed.shape
-    image = np.zeros((channels, rows // times, columns // times), np.float32)
-    for c in range(channels):
-        for y in range(rows // times):
-            for x in range(columns // times):
-                total = 0.0
-                for row in range(y * times, (y + 1) * times):
-                    for column in range(x * times, (x + 1) * times):
-                        if summed[c, row, column] > 0.0:
-                            total -= np.expm1(-summed[c, row, column])
-                image[c, y, x] = total / (times * times)
-    return image
+def add_intensity(total, depth):  # type: ignore[no-untyped-def]
+    """total += 1 - exp(-depth), both (channel, y, x)."""
+    for c in range(total.shape[0]):
+        for y in range(total.shape[1]):
+            for x in range(total.shape[2]):
+                if depth[c, y, x] > 0.0:
+                    total[c, y, x] -= np.expm1(-depth[c, y, x])
