@@ -3,10 +3,10 @@
 python benchmarks/maps/response_error.py --out FOLDER [--sizes 8 15 30 60 100] [--seeds 3] [--squares 8]
                                          [--workers 2]
 
-Aggregates of the recipe windowed-30 with other numbers of particles, pixels of 0.5 nm. On each, squares of 4 x
-4 pixels that touch material are drawn; each pixel is the mean of 2 x 2 probes, one at a random place in each
-quarter of it, in two displaced configurations. Both engines compute the same probes' pixels. The reference of each
-aggregate is kept in FOLDER, so that a stopped run goes on, and another response model is judged by the
+Aggregates of the recipe windowed-30 with other numbers of particles, pixels of 0.5 nm. On each, squares of
+4 x 4 pixels that touch material are drawn; each pixel is the mean of 2 x 2 probes, one at a random place in
+each quarter of it, in two displaced configurations. Both engines compute the same probes. The reference of
+each aggregate is kept in FOLDER, so that a stopped run goes on, and another response model is judged by the
 same reference. Prints a table and writes `response-error.png`.
 """
 
