@@ -119,7 +119,8 @@ class ResponseSettings(Strict):
 
     `jitter` is the relative standard deviation, from particle to particle, of a lognormal factor of median 1.
     Each pixel has `oversampling` x `oversampling` points, and each of them `cone_rays` rays of the beam's
-    cone; 1 is a beam without a cone, which is sharp at all heights.
+    cone; 1 is a beam without a cone, which is sharp at all heights. `broadening`: what lies behind other
+    particles scatters more, as the table tells.
     """
 
     name: Literal["response"] = "response"
@@ -131,6 +132,7 @@ class ResponseSettings(Strict):
     jitter: NonNegativeFloat = 0.0
     oversampling: int = Field(default=2, ge=1, le=8)
     cone_rays: int = Field(default=4, ge=1, le=64)
+    broadening: bool = True
 
     @model_validator(mode="after")
     def _one_of_two(self) -> ResponseSettings:

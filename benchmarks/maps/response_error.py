@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import os
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -26,9 +26,12 @@ import numpy as np
 from numpy.random import SeedSequence, default_rng
 from numpy.typing import NDArray
 
-from simulate.engines.base import make_engine
+from simulate.engines.base import Engine, make_engine
+from simulate.engines.response import ResponseEngine
 from simulate.realise import Realisation, realise
-from simulate.recipe import Recipe, WindowedSettings
+from simulate.recipe import Recipe
+from simulate.recipe_settings import ResponseSettings, WindowedSettings
+from simulate.validation import summarise
 from stochgeom.projection import chord_lengths
 
 SQUARE, PIXEL_NM, PARTS = 4, 0.5, 2
@@ -89,6 +92,102 @@ def reference(job: tuple[int, int, int, Path]) -> None:
     print(f"{path.name}: {points[..., 0].size} probes, mean {values.mean():.4f}", flush=True)
 
 
+@dataclass(frozen=True)
+class Found:
+    """The probes of one aggregate: reference (configuration, square, pixel, part), points (square, ..., 2)."""
+
+    particles: int
+    seed: int
+    points: NDArray[np.float64]
+    values: NDArray[np.float64]
+
+    @property
+    def pixels(self) -> NDArray[np.float64]:
+        """Reference of each pixel (square, pixel)."""
+        return self.values.mean(axis=(0, 3))
+
+    @property
+    def errors(self) -> NDArray[np.float64]:
+        """Standard error of that, from the scatter between the parts of a pixel (square, pixel)."""
+        return self.values.mean(axis=0).std(axis=2, ddof=1) / np.sqrt(self.values.shape[3])
+
+    @property
+    def phonon_errors(self) -> NDArray[np.float64]:
+        """What of it comes from the displaced configurations (square, pixel)."""
+        means = self.values.mean(axis=3)
+        return means.std(axis=0, ddof=1) / np.sqrt(len(means))
+
+
+def load(out: Path) -> list[Found]:
+    """All references that are there, by number of particles."""
+    found = []
+    for path in out.glob("*-*.npz"):
+        name = path.stem.split("-")
+        if len(name) == 2 and all(part.isdigit() for part in name):
+            with np.load(path, allow_pickle=False) as data:
+                found.append(Found(int(name[0]), int(name[1]), data["points"], data["values"]))
+    return sorted(found, key=lambda one: (one.particles, one.seed))
+
+
+def response(found: Found, engine: Engine) -> NDArray[np.float64]:
+    """The response engine's values (square, pixel) at the same probes."""
+    recipe, made = aggregate(found.particles, found.seed)
+    values = engine.probes(made.scene, recipe.microscope, found.points.reshape(-1, 2))[:, 0]
+    return values.reshape(found.points.shape[:3]).mean(axis=2)
+
+
+def compare(found: list[Found], responses: list[NDArray[np.float64]]) -> dict[str, float]:
+    """`simulate.validation.summarise` of some aggregates."""
+    pixels = [one.pixels.size for one in found]
+    columns = {
+        "sample": np.repeat(np.arange(len(found)), pixels),
+        "place": np.arange(sum(pixels)),
+        "intensity": np.concatenate([one.pixels.ravel() for one in found])[:, None],
+        "standard_error": np.concatenate([one.errors.ravel() for one in found])[:, None],
+        "response": np.concatenate([values.ravel() for values in responses])[:, None],
+    }
+    phonons = np.concatenate([one.phonon_errors.ravel() for one in found])
+    spread = columns["intensity"].var()
+    return summarise(columns) | {
+        "noise": float((columns["standard_error"] ** 2).mean() / spread),
+        "phonons": float((phonons**2).mean() / spread),
+    }
+
+
+def engines(table: str) -> dict[str, Engine]:
+    """The response models that are compared; the last is the default."""
+    return {
+        "mean over directions, no cone": ResponseEngine(
+            ResponseSettings(table=table, cone_rays=1, directions="mean", broadening=False)
+        ),
+        "own direction, no cone": ResponseEngine(
+            ResponseSettings(table=table, cone_rays=1, broadening=False)
+        ),
+        "own direction, cone": ResponseEngine(ResponseSettings(table=table, cone_rays=16, broadening=False)),
+        "default": ResponseEngine(ResponseSettings(table=table)),
+    }
+
+
+def report(out: Path, table: str) -> None:
+    """Print what was found, and draw it."""
+    found = load(out)
+    sizes = sorted({one.particles for one in found})
+    print("| N | aggregates, pixels | model | sum over windowed | RMSE / sd | 1 - R2 raw | corrected | variance"
+          " of the reference, of it phonons |")  # fmt: skip
+    print("|---|---|---|---|---|---|---|---|")
+    for size in [*sizes, 0]:
+        own = [one for one in found if size in (one.particles, 0)]
+        for label, engine in engines(table).items():
+            figures = compare(own, [response(one, engine) for one in own])
+            print(
+                f"| {size or 'all'} | {len(own)}, {sum(one.pixels.size for one in own)} | {label} "
+                f"| {figures['ratio']:.3f} ± {figures['ratio_standard_error']:.3f} "
+                f"| {figures['rmse_over_sd']:.3f} | {figures['unexplained']:.4f} "
+                f"| {figures['unexplained_corrected']:.4f} | {figures['noise']:.4f}, {figures['phonons']:.4f} |",
+                flush=True,
+            )
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -98,8 +197,10 @@ if __name__ == "__main__":
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--squares", type=int, default=8)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--table", default="tio2-wo3-300kv")
     chosen = parser.parse_args()
     chosen.out.mkdir(parents=True, exist_ok=True)
     jobs = [(n, s, chosen.squares, chosen.out) for s in range(1, chosen.seeds + 1) for n in chosen.sizes]
     with ProcessPoolExecutor(chosen.workers, mp_context=get_context("spawn")) as pool:
         list(pool.map(reference, jobs))
+    report(chosen.out, chosen.table)

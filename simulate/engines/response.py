@@ -1,20 +1,28 @@
 """Engine `response`: intensity from the thickness of every particle along the beam, calibrated beforehand.
 
-Each particle k scatters the fraction I_k(t) of the electrons that reach it, t being its exact chord at that
-point; a pixel shows I = 1 - prod(1 - I_k). The optical depth s = -ln(1 - I) adds up, so the engine works with
-s: from a table, by phase and by the direction in which the beam crosses the particle's own crystal, or s = R
-t with a coefficient R per phase or species and a lognormal factor from particle to particle.
+Each particle k scatters the fraction I_k(t) of the electrons that reach it, t being its exact chord; the
+optical depth s = -ln(1 - I) adds up over particles. s_k comes from a table, by phase and by the direction in
+which the beam crosses the particle's own crystal, or is R t with a coefficient R per phase or species, with a
+lognormal factor from particle to particle. Two things go beyond a product of independent particles:
+
+- The beam is a cone with its crossover at `focus_nm`. A pixel is the mean over rays of the cone, each of
+  which crosses every particle where it passes at that height: particles are smeared by convergence angle
+  times distance from the crossover.
+- What lies in front widens the beam, and electrons that come at an angle need less to reach the detector. So
+  s = sum_k s_k(t_k) (1 + sum_j b_j t_j), j running over the particles in front of k: b is the broadening of a
+  phase, which the curvature of its mean curve tells (`ResponseTable.broadening_per_nm`).
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numba
 import numpy as np
 from numpy.random import SeedSequence, default_rng
 from numpy.typing import NDArray
 
+from simulate.engines.response_kernels import add_depths, add_intensity, interpolate
 from simulate.scene import Scene, child_seed
 from stochgeom.errors import UserError
 from stochgeom.projection import Beams, Field
@@ -46,6 +54,17 @@ def jitter_factors(count: int, relative_sd: float, crystals: SeedSequence) -> ND
     return np.exp(sigma * default_rng(child_seed(crystals, JITTER_KEY)).standard_normal(count))
 
 
+@dataclass(frozen=True, eq=False)
+class Depths:
+    """What the particles of a scene do: optical depths (particle, T, channel) at the thicknesses `knots` (T,)
+    in nm, and by how much each nm raises what follows (particle, channel).
+    """
+
+    knots: NDArray[np.float64]
+    depths: NDArray[np.float64]
+    broadening: NDArray[np.float64]
+
+
 class ResponseEngine:
     """Images and probes by calibrated response. Build it with `make_engine(settings)` or from a table."""
 
@@ -60,16 +79,17 @@ class ResponseEngine:
 
     def image(self, scene: Scene, microscope: Microscope) -> NDArray[np.float32]:
         """Image (channel, y, x): the mean of I over points of each pixel and rays through each point."""
-        knots, depths = self._depths(scene, microscope)
+        known = self._depths(scene, microscope)
         field, beams = scene.field, Beams(scene.aggregate)
         drop = _drop_nm(scene, microscope)
+        order = np.argsort(drop, kind="stable")
         places, slopes = self._rays(microscope)
-        depth, total = np.empty((2, depths.shape[2], *field.shape))
-        total[:] = 0
+        total, depth, passed = np.zeros((3, known.depths.shape[2], *field.shape))
         for place, slope in zip(places, slopes, strict=True):
             chords = beams.chords(_moved(field, place), shifts=drop[:, None] * -slope)
-            depth[:] = 0
-            add_depths(depth, chords.windows, chords.offsets, chords.lengths, knots, depths)
+            patches = (chords.windows, chords.offsets, chords.lengths)
+            depth[:], passed[:] = 0, 0
+            add_depths(depth, passed, order, *patches, known.knots, known.depths, known.broadening)
             add_intensity(total, depth)
         return (total / len(places)).astype(np.float32)
 
@@ -77,17 +97,19 @@ class ResponseEngine:
         self, scene: Scene, microscope: Microscope, points_nm: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """Intensity (p, channel) at exact points (p, 2), x and y in nm."""
-        knots, depths = self._depths(scene, microscope)
+        known = self._depths(scene, microscope)
         beams, drop = Beams(scene.aggregate), _drop_nm(scene, microscope)
         slopes = self._rays(microscope)[1]
-        total = np.zeros((len(points_nm), depths.shape[2]))
+        total = np.zeros((len(points_nm), known.depths.shape[2]))
         for slope in slopes:
             chords = beams.at(points_nm, shifts=drop[:, None] * -slope)
-            summed = np.zeros_like(total)
-            for k in range(depths.shape[0]):
-                for channel in range(depths.shape[2]):
-                    summed[:, channel] += interpolate(knots, depths[k, :, channel], chords[:, k])
-            total -= np.expm1(-summed)
+            depth, passed = np.zeros((2, *total.shape))
+            for k in np.argsort(drop, kind="stable"):
+                for c in range(total.shape[1]):
+                    own = interpolate(known.knots, known.depths[k, :, c], chords[:, k])
+                    depth[:, c] += own * (1 + passed[:, c])
+                    passed[:, c] += known.broadening[k, c] * chords[:, k]
+            total -= np.expm1(-depth)
         return total / len(slopes)
 
     def _rays(self, microscope: Microscope) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -118,16 +140,20 @@ class ResponseEngine:
         self._depths(scene, microscope)
         return f"{len(scene.aggregate)} chord patches, milliseconds"
 
-    def _depths(
-        self, scene: Scene, microscope: Microscope
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Thicknesses (T,) in nm and optical depths (particle, T, channel) there."""
+    def _depths(self, scene: Scene, microscope: Microscope) -> Depths:
         if self.table is None:
-            return np.array([0.0, 1000.0]), self._depths_by_coefficient(scene, microscope)
+            depths = self._depths_by_coefficient(scene, microscope)
+            return Depths(np.array([0.0, 1000.0]), depths, np.zeros(depths[:, 0].shape))
         self.table.check(microscope)
-        curves = self._curves(scene.aggregate)
-        factor = jitter_factors(len(scene.aggregate), self.settings.jitter, scene.crystals)
-        return np.asarray(self.table.thickness_nm, np.float64), -np.log1p(-curves) * factor[:, None, None]
+        aggregate = scene.aggregate
+        factor = jitter_factors(len(aggregate), self.settings.jitter, scene.crystals)
+        depths = -np.log1p(-self._curves(aggregate)) * factor[:, None, None]
+        broadening = np.zeros(depths[:, 0].shape)
+        if self.settings.broadening:
+            broadening = np.stack([self.table.broadening_per_nm(name) for name in aggregate.phase_names])[
+                aggregate.phase
+            ]
+        return Depths(np.asarray(self.table.thickness_nm, np.float64), depths, broadening)
 
     def _depths_by_coefficient(self, scene: Scene, microscope: Microscope) -> NDArray[np.float64]:
         if len(microscope.detectors) != 1:
@@ -167,52 +193,3 @@ def _moved(field: Field, place: NDArray[np.float64]) -> Field:
     """The field with its points at another place in their pixels (2,), x and y in pixels."""
     x, y = np.array(field.centre_nm) + place * field.pixel_size_nm
     return Field(shape=field.shape, pixel_size_nm=field.pixel_size_nm, centre_nm=(x, y))
-
-
-def interpolate(
-    knots: NDArray[np.float64], values: NDArray[np.float64], at: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Piecewise linear through (knots, values), the last piece going on beyond the last knot."""
-    k = np.clip(np.searchsorted(knots, at, side="right") - 1, 0, len(knots) - 2)
-    return values[k] + (at - knots[k]) / (knots[k + 1] - knots[k]) * (values[k + 1] - values[k])
-
-
-@numba.njit(cache=True)
-def add_depths(summed, windows, offsets, lengths, knots, depths):  # type: ignore[no-untyped-def]
-    """Add every particle's optical depth to `summed` (channel, y, x), in place.
-
-    windows: (n, 4) y0, y1, x0, x1; offsets: (n + 1,) into `lengths`, chords in nm, row by row within each
-    window;
-    knots: (T,) thicknesses in nm; depths: (n, T, channel). Interpolates as `interpolate` does.
-    """
-    channels = summed.shape[0]
-    for k in range(windows.shape[0]):
-        y0, y1, x0, x1 = windows[k]
-        place = offsets[k]
-        for y in range(y0, y1):
-            for x in range(x0, x1):
-                length = lengths[place]
-                place += 1
-                if length <= 0.0:
-                    continue
-                low, high = 0, knots.shape[0] - 1
-                while high - low > 1:
-                    middle = (low + high) // 2
-                    if knots[middle] <= length:
-                        low = middle
-                    else:
-                        high = middle
-                part = (length - knots[low]) / (knots[low + 1] - knots[low])
-                for c in range(channels):
-                    below = depths[k, low, c]
-                    summed[c, y, x] += below + part * (depths[k, low + 1, c] - below)
-
-
-@numba.njit(cache=True)
-def add_intensity(total, depth):  # type: ignore[no-untyped-def]
-    """total += 1 - exp(-depth), both (channel, y, x)."""
-    for c in range(total.shape[0]):
-        for y in range(total.shape[1]):
-            for x in range(total.shape[2]):
-                if depth[c, y, x] > 0.0:
-                    total[c, y, x] -= np.expm1(-depth[c, y, x])
