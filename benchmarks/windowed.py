@@ -20,6 +20,7 @@ import time
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 
+import ase
 import numpy as np
 from numpy.random import default_rng
 
@@ -61,7 +62,10 @@ def same_windows(size: int) -> None:
     import abtem
 
     side = size * SAMPLING
-    slab = displaced_slab(Material.named("anatase"), np.eye(3), side, SLICES * THICKNESS, default_rng(1))
+    height = SLICES * THICKNESS
+    numbers, positions = displaced_slab(Material.named("anatase"), np.eye(3), side, height, default_rng(1))
+    inside = ((positions[:, :2] >= 0) & (positions[:, :2] < side)).all(axis=1)
+    slab = ase.Atoms(numbers[inside], positions[inside], cell=[side, side, height])
     with abtem.config.set({"diagnostics.progress_bar": False, "fftw.planning_effort": "FFTW_MEASURE",
                            "fftw.threads": 1}):  # fmt: skip
         potential = abtem.Potential(

@@ -1,15 +1,17 @@
-"""Calibration of the response engine: intensity against thickness by abTEM multislice.
+"""Calibration of the response engine: intensity against thickness by windowed multislice.
 
-For each phase and beam direction a slab of the randomly turned crystal with one displaced configuration is
-crossed by a few probes, and the detected fraction is read at a series of exit planes of the same propagation.
-The crossover lies in the slab's entrance surface. The slab is cut at the window's edge, so it is not periodic
-there; the probes stay near the middle. What scatters beyond the grid's band is added by the independent-atom
-`tail_factor`.
+For each phase and beam direction one probe crosses a slab of the turned crystal with one displaced
+configuration; the signal is read at a series of depths of the same propagation. Atoms, slices and waves are
+those of the engine `windowed` (docs/windowed.md).
 
-The mean over directions lies near independent atoms in parallel light (`simulate.cross_sections.r_per_um`).
-What makes the difference, at 300 kV, 20 mrad and 0.032 Å: the cone of the beam (+10 %), abTEM's placing of
-atoms between grid points, which damps scattering to high angles (-14 %, `grid_transfer`), the first Born
-approximation, which overestimates tungsten by a fifth, and electrons that scatter twice.
+A mean over positions of the probe is an incoherent sum over the directions of its cone, so it depends neither
+on the focus nor on aberrations. The crossover therefore lies where the scatter is smallest: behind the
+thickest slab, so that the beam is a disc which is never smaller than a unit cell and takes most of the mean
+by itself. A focused probe would scatter ten times as much from position to position.
+
+Near zone axes, where atoms stand in rows, what is scattered beyond the band of the waves interferes, and the
+engine does not know it: signals come out too large, by a third for WO3. So there is a second round, in which
+the strongest directions are measured again with waves that go twice as far.
 """
 
 from __future__ import annotations
@@ -17,121 +19,80 @@ from __future__ import annotations
 import io
 import math
 import sys
+import zipfile
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.spatial import cKDTree
-from scipy.spatial.transform import Rotation
-from scipy.stats import qmc
+from numpy.random import SeedSequence
+from numpy.typing import NDArray
 
-from simulate.atoms import crystal_block
+from simulate.beam_directions import even_directions
+from simulate.broadening import broadening_per_nm
 from simulate.calibration_settings import CalibrationSettings
-from simulate.cross_sections import tail_factor
-from simulate.engines.cells import good_size
-from simulate.engines.detection import (
-    LARGEST_TAIL,
-    RING_MRAD,
-    SOFT_EDGE,
-    needed_angle_mrad,
-)
 from simulate.engines.tables import PhaseResponse, ResponseTable
-from simulate.material import Material
+from simulate.slabs import measure_direction
 from stochgeom.errors import UserError, require
 from stochgeom.files import write_bytes, write_text
 
-_SEAM_ANGSTROM = 1.5  # of two atoms closer than this across the window's edge one goes
+BATCH = 16
+"""Directions in one part file."""
 
 
-def random_rotations(count: int, seed: np.random.SeedSequence) -> np.ndarray:
-    """Rotations (count, 3, 3) spread evenly: a scrambled Sobol set through Shoemake's map.
+class _Job(NamedTuple):
+    """Directions `numbers` of a phase: a part file. Fine ones have wider waves, `again` measures twice."""
 
-    A larger set begins with the smaller one of the same seed.
-    """
-    power = int(np.ceil(np.log2(count)))
-    u = qmc.Sobol(3, scramble=True, rng=np.random.default_rng(seed)).random_base2(power)[:count]
-    a, b = np.sqrt(1 - u[:, 0]), np.sqrt(u[:, 0])
-    s, t = 2 * np.pi * u[:, 1], 2 * np.pi * u[:, 2]
-    return Rotation.from_quat(
-        np.stack([a * np.sin(s), a * np.cos(s), b * np.sin(t), b * np.cos(t)], axis=1)
-    ).as_matrix()
+    phase: int
+    numbers: tuple[int, ...]
+    fine: bool = False
 
+    @property
+    def again(self) -> bool:
+        return not self.fine and 0 in self.numbers
 
-def displaced_slab(
-    material: Material,
-    rotation: np.ndarray,
-    window_angstrom: float,
-    height_angstrom: float,
-    rng: np.random.Generator,
-) -> Any:
-    """`ase.Atoms` of a window of the turned crystal, one displaced configuration, Å, beam along z."""
-    ase = require("ase", extra="simulate")
-    box = np.array([window_angstrom, window_angstrom, height_angstrom])
-    origin = rng.random(3) @ np.asarray(material.cell.cell.array) @ rotation.T
-    numbers, positions = crystal_block(material, rotation, np.zeros(3), box, origin)
-    keep = _without_seam(positions, window_angstrom)
-    numbers, positions = numbers[keep], positions[keep]
-    positions = positions + material.sigma_angstrom(numbers)[:, None] * rng.standard_normal(positions.shape)
-    positions[:, 2] = np.clip(positions[:, 2], 0, height_angstrom - 1e-6)
-    atoms = ase.Atoms(numbers, positions, cell=box, pbc=(True, True, False))
-    atoms.wrap()
-    return atoms
+    def file(self, parts: Path) -> Path:
+        kind = "fine" if self.fine else "part"
+        return parts / f"{kind}-{self.phase}-{self.numbers[0]:05d}-{self.numbers[-1]:05d}.npz"
 
 
-def _without_seam(positions: np.ndarray, window: float) -> np.ndarray:
-    """Mask without the later atom of each pair that the periodic window brings too close."""
-    tall = positions[:, 2].max() + 10 * window
-    tree = cKDTree(positions, boxsize=(window, window, tall))
-    keep = np.ones(len(positions), dtype=bool)
-    for first, second in sorted(tree.query_pairs(_SEAM_ANGSTROM)):
-        if keep[first]:
-            keep[second] = False
-    return keep
+def _jobs(settings: CalibrationSettings) -> list[_Job]:
+    """The first round: all phases side by side, as far as they go."""
+    counts = [settings.directions_of(phase) for phase in range(len(settings.materials))]
+    return [
+        _Job(phase, tuple(range(begin, min(begin + BATCH, count))))
+        for begin in range(0, max(counts), BATCH)
+        for phase, count in enumerate(counts)
+        if begin < count
+    ]
 
 
-def measure_direction(settings: CalibrationSettings, phase: int, index: int) -> dict[str, np.ndarray]:
-    """One slab: ring intensities (probe, T, ring) float32 and the beam's direction in the crystal (3,)."""
-    stream = np.random.SeedSequence(settings.seed, spawn_key=(phase, 0))
-    rotation = random_rotations(settings.directions, stream)[index]
-    rng = np.random.default_rng(np.random.SeedSequence(settings.seed, spawn_key=(phase, 1, index)))
-    rings = measure_slab(settings, settings.resolved()[phase], rotation, rng)
-    return {"rings": rings, "direction": rotation.T @ np.array([0.0, 0.0, 1.0])}
+def _fine_jobs(settings: CalibrationSettings, parts: Path) -> list[_Job]:
+    """The second round: the strongest directions of each phase, one by one."""
+    jobs = []
+    for phase in range(len(settings.materials)):
+        depth = -np.log1p(-_first_round(settings, parts, phase)["signal"])
+        strength = (depth / np.median(depth, axis=0)).mean(axis=(1, 2))
+        count = math.ceil(settings.fine_share * len(strength))
+        jobs += [_Job(phase, (int(k),), True) for k in np.argsort(-strength, kind="stable")[:count]]
+    return jobs
 
 
-def measure_slab(
-    settings: CalibrationSettings, material: Material, rotation: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
-    """Ring intensities (probe, T, ring) float32 of a slab whose crystal is turned by `rotation` (3, 3)."""
-    abtem = require("abtem", extra="simulate")
-    height = settings.slice_thickness_angstrom * (settings.exit_slices[-1] + 1)
-    slab = displaced_slab(material, rotation, settings.window_angstrom, height, rng)
-    side = settings.probe_area_angstrom
-    points = settings.window_angstrom / 2 + side * (rng.random((settings.probes, 2)) - 0.5)
-    # A measured plan is 1.4 times as fast as an estimated one; another plan changes only the last bits.
-    options = {"diagnostics.progress_bar": False, "fftw.planning_effort": "FFTW_MEASURE", "fftw.threads": 1}
-    with abtem.config.set(options):
-        potential = abtem.Potential(
-            slab,
-            gpts=settings.gpts,
-            slice_thickness=settings.slice_thickness_angstrom,
-            parametrization="lobato",
-            projection="infinite",
-            exit_planes=settings.exit_slices,
-        ).build(lazy=False)
-        probe = abtem.Probe(
-            energy=settings.microscope.energy_ev,
-            semiangle_cutoff=settings.microscope.convergence_mrad,
-            extent=settings.window_angstrom,
-            gpts=settings.gpts,
-        )
-        rings = abtem.FlexibleAnnularDetector(step_size=RING_MRAD, inner=0.0, outer=settings.grid_mrad)
-        measured = probe.multislice(potential, scan=abtem.CustomScan(points), detectors=rings, lazy=False)
-    array = np.asarray(measured.array, dtype=np.float32).reshape(
-        len(settings.exit_slices), settings.probes, int(settings.grid_mrad / RING_MRAD)
-    )
-    return array.transpose(1, 0, 2)
+def _first_round(settings: CalibrationSettings, parts: Path, phase: int) -> dict[str, NDArray[np.float64]]:
+    """`directions` (d, 3), `signal` (d, T, channel), `again` (k, T, channel) of the first k directions."""
+    files = [job.file(parts) for job in _jobs(settings) if job.phase == phase]
+    found = [_loaded(file) for file in files]
+    joined = {name: np.concatenate([part[name] for part in found]) for name in ("directions", "signal")}
+    return joined | {"again": found[0]["again"]}
+
+
+def _loaded(file: Path) -> dict[str, NDArray[np.float64]]:
+    try:
+        with np.load(file, allow_pickle=False) as data:
+            return dict(data)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise UserError(f"{file}: a part is missing or damaged; remove it and run again: {error}") from error
 
 
 def calibrate(
@@ -143,35 +104,16 @@ def calibrate(
 ) -> Path:
     """Make a response table and write it to `out` (.npz).
 
-    Every direction is kept in the folder OUT.parts as soon as it is done, so that a stopped calibration goes
-    on where it was, and a finished one may be continued with more directions. The folder may be deleted
-    afterwards. `workers` processes share the directions.
+    Every 16 directions are kept in the folder OUT.parts as soon as they are done, so that a stopped
+    calibration goes on where it was, and a finished one may be continued with more directions. The folder may
+    be deleted afterwards. `workers` processes share the directions.
     """
-    _check_tails(settings)
     out = Path(out)
     parts = out.with_name(out.name + ".parts")
     _claim(parts, settings)
-    jobs = [(p, d) for d in range(settings.directions) for p in range(len(settings.materials))]
-    todo = [(p, d) for p, d in jobs if not _part(parts, p, d).is_file()]
-    _run(settings, parts, todo, workers, progress)
+    _run(settings, parts, _jobs(settings), workers, progress)
+    _run(settings, parts, _fine_jobs(settings, parts), workers, progress)
     return assemble(settings, parts, command).save(out)
-
-
-def _check_tails(settings: CalibrationSettings) -> None:
-    """UserError where more lies beyond the grid than the independent-atom tail may add."""
-    scope = settings.microscope
-    for material in settings.resolved():
-        composition = material.element_densities_per_nm3
-        for detector in scope.detectors:
-            needed = needed_angle_mrad(detector, [composition], scope.energy_ev, tails=True)
-            if needed > settings.grid_mrad:
-                sampling = 1e3 * scope.wavelength_angstrom * SOFT_EDGE / (3 * needed)
-                least = good_size(math.ceil(settings.window_angstrom / sampling))
-                raise UserError(
-                    f"calibrate: gpts = {settings.gpts} carries scattering up to {settings.grid_mrad:.4g} "
-                    f"mrad, detector {detector.name!r} needs {needed:.4g} mrad for {material.name}, beyond "
-                    f"which less than {100 * (LARGEST_TAIL - 1):.0f} % lies: gpts = {least} would do"
-                )
 
 
 def _claim(parts: Path, settings: CalibrationSettings) -> None:
@@ -196,99 +138,106 @@ def _fingerprint(settings: CalibrationSettings) -> str:
         f"{sorted(m.rms_displacement_angstrom.items())}\n"
         for m in settings.resolved()
     ]
-    rings = f"rings up to {settings.grid_mrad:g} mrad\n"
-    return settings.model_dump_json(exclude={"materials", "directions"}) + "\n" + rings + "".join(cells)
+    return settings.model_dump_json(exclude={"materials", "directions"}) + "\n" + "".join(cells)
 
 
-def _part(parts: Path, phase: int, index: int) -> Path:
-    return parts / f"{phase}-{index:04d}.npz"
+def _measure_and_store(settings: CalibrationSettings, parts: Path, job: _Job) -> None:
+    material = settings.resolved()[job.phase]
+    stream = SeedSequence(settings.seed, spawn_key=(job.phase, 0))
+    count = settings.directions_of(job.phase)
+    directions = even_directions(material.laue_rotations(), count, stream)[list(job.numbers)]
+    chosen = settings.fine if job.fine else settings
 
+    def signals(time: int) -> NDArray[np.float64]:
+        seeds = (SeedSequence(settings.seed, spawn_key=(job.phase, 1, time, k)) for k in job.numbers)
+        pairs = zip(directions, seeds, strict=True)
+        return np.stack([measure_direction(chosen, material, d, seed) for d, seed in pairs])
 
-def _measure_and_store(settings: CalibrationSettings, parts: Path, phase: int, index: int) -> None:
-    result = measure_direction(settings, phase, index)
+    arrays = {"directions": directions, "signal": signals(2 if job.fine else 0)}
+    if job.again:
+        arrays["again"] = signals(1)
     content = io.BytesIO()
-    np.savez_compressed(content, rings=result["rings"], direction=result["direction"])
-    write_bytes(_part(parts, phase, index), content.getvalue())
+    np.savez_compressed(content, **arrays)  # type: ignore[arg-type]
+    write_bytes(job.file(parts), content.getvalue())
 
 
-def _run(
-    settings: CalibrationSettings, parts: Path, todo: list[tuple[int, int]], workers: int, progress: bool
-) -> None:
+def _run(settings: CalibrationSettings, parts: Path, jobs: list[_Job], workers: int, progress: bool) -> None:
+    """Make those parts that are not there yet."""
     from tqdm import tqdm
 
-    with tqdm(total=len(todo), desc="calibrate", unit="slab", disable=not progress, file=sys.stderr) as bar:
+    todo = [job for job in jobs if not job.file(parts).is_file()]
+    total = sum(len(job.numbers) for job in todo)
+    what = "zone axes" if todo and todo[0].fine else "calibrate"
+    with tqdm(total=total, desc=what, unit="direction", disable=not progress, file=sys.stderr) as bar:
         if workers <= 1:
-            for phase, index in todo:
-                _measure_and_store(settings, parts, phase, index)
-                bar.update()
+            for job in todo:
+                _measure_and_store(settings, parts, job)
+                bar.update(len(job.numbers))
             return
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            futures = [pool.submit(_measure_and_store, settings, parts, p, d) for p, d in todo]
+            futures = {pool.submit(_measure_and_store, settings, parts, job): job for job in todo}
             for future in as_completed(futures):
                 future.result()
-                bar.update()
+                bar.update(len(futures[future].numbers))
 
 
 def assemble(settings: CalibrationSettings, parts: Path, command: str | None = None) -> ResponseTable:
-    """The table from what lies in `parts`; directions that are not there yet are left out."""
-    materials = settings.resolved()
-    responses, tails = {}, {}
-    for phase, material in enumerate(materials):
-        files = [_part(parts, phase, index) for index in range(settings.directions)]
-        found = [np.load(f, allow_pickle=False) for f in files if f.is_file()]
-        if len(found) < 2:
-            raise UserError(f"{parts}: fewer than two directions of {material.name} are there")
-        rings = np.stack([f["rings"] for f in found]).astype(np.float64)
-        weights, tails[material.name] = channel_weights(settings, material)
-        signal = rings @ weights.T  # (direction, probe, T, channel)
-        signal = np.concatenate([np.zeros_like(signal[:, :, :1]), signal], axis=2)
+    """The table from what lies in `parts`. UserError where a part is missing."""
+    responses: dict[str, PhaseResponse] = {}
+    fine: dict[str, dict[str, Any]] = {}
+    chosen = _fine_jobs(settings, parts)
+    for phase, material in enumerate(settings.resolved()):
+        found = _first_round(settings, parts, phase)
+        signal, again = found["signal"], found["again"]
+        first = signal[: len(again)]
+        noise = np.sqrt(2 * (((first - again) / (first + again)) ** 2).mean(axis=0))
+        strong = [job.numbers[0] for job in chosen if job.phase == phase]
+        before = signal[strong]
+        for job in (job for job in chosen if job.phase == phase):
+            signal[job.numbers[0]] = _loaded(job.file(parts))["signal"][0]
+        fine[material.name] = {
+            "numbers": strong,
+            "mean_change": float((signal[strong] / before - 1).mean()) if strong else 0.0,
+        }
         responses[material.name] = PhaseResponse(
-            directions=np.stack([f["direction"] for f in found]),
-            intensity=signal.mean(axis=1),
-            probe_sd=signal.std(axis=1, ddof=1),
+            directions=found["directions"],
+            intensity=np.concatenate([np.zeros_like(signal[:, :1]), signal], axis=1),
+            noise=np.concatenate([np.zeros_like(noise[:1]), noise]),
             laue=material.laue_rotations(),
+            broadening=broadening_per_nm(settings, phase),
         )
     thickness = np.array([0.0, *settings.thicknesses_nm])
-    return ResponseTable(responses, thickness, _metadata(settings, tails, command))
-
-
-def channel_weights(settings: CalibrationSettings, material: Material) -> tuple[np.ndarray, list[float]]:
-    """Weight of each ring per channel (channel, ring), the tail included, and the tail factors."""
-    edges = np.arange(0.0, settings.grid_mrad + RING_MRAD / 2, RING_MRAD)
-    composition = material.element_densities_per_nm3
-    tails = [
-        tail_factor(composition, d, settings.microscope.energy_ev, settings.grid_mrad)
-        for d in settings.microscope.detectors
-    ]
-    weights = [d.bin_weights(edges) for d in settings.microscope.detectors]
-    return np.array(weights) * np.array(tails)[:, None], tails
+    return ResponseTable(responses, thickness, _metadata(settings, fine, command))
 
 
 def _metadata(
-    settings: CalibrationSettings, tails: dict[str, list[float]], command: str | None
+    settings: CalibrationSettings, fine: dict[str, dict[str, Any]], command: str | None
 ) -> dict[str, Any]:
     abtem = require("abtem", extra="simulate")
     scope = settings.microscope
     return {
         "made_by": command or "simulate.calibration.calibrate",
+        "method": "windowed multislice, eikonal atoms (docs/windowed.md)",
         "seed": settings.seed,
         "abtem_version": abtem.__version__,
         "numpy_version": np.__version__,
         "energy_ev": scope.energy_ev,
         "convergence_mrad": scope.convergence_mrad,
         "detectors": [d.model_dump(mode="json", exclude_none=True) for d in scope.detectors],
-        "focus": "crossover in the slab's entrance surface",
+        "crossover_nm": settings.focus_angstrom / 10,
+        "crossover": "height over the entrance surface, positive downstream",
+        "band_mrad": settings.band_mrad,
         "sampling_angstrom": settings.sampling_angstrom,
-        "gpts": settings.gpts,
-        "window_angstrom": settings.window_angstrom,
+        "window_points": settings.window_points,
+        "margin_angstrom": settings.margin_angstrom,
         "slice_thickness_angstrom": settings.slice_thickness_angstrom,
-        "probe_area_angstrom": settings.probe_area_angstrom,
+        "fine_band_mrad": settings.fine.band_mrad,
+        "fine_slice_thickness_angstrom": settings.fine.slice_thickness_angstrom,
+        "fine": fine,
         "probes_per_direction": settings.probes,
-        "phonons": "one displaced configuration per direction",
-        "ring_mrad": RING_MRAD,
-        "grid_mrad": settings.grid_mrad,
-        "tail_factor": tails,
-        "tail": "independent atoms beyond grid_mrad, one factor per phase and channel",
+        "phonons": "one displaced configuration per probe",
         "materials": {m.name: m.record for m in settings.resolved()},
         "intensity": "fraction of the incident beam, mean over the probes of a direction",
+        "broadening": "rise per nm of what each phase scatters behind this one",
+        "noise": "relative standard deviation of a direction's intensity, from 16 measured twice",
     }

@@ -194,13 +194,14 @@ def calibrate(
     out: Path,
     recipe: str | None = None,
     material: list[str] | None = None,
-    directions: int = 64,
-    probes: int = 8,
-    gpts: int = 800,
+    energy_ev: float | None = None,
+    directions: list[int] | None = None,
+    probes: int = 1,
+    band_mrad: float = 60.0,
     seed: int = 1,
     workers: int | None = None,
 ) -> None:
-    """Make a response table by multislice: intensity against thickness for random beam directions.
+    """Make a response table by windowed multislice: intensity against thickness by beam direction.
 
     It can be stopped and run again. Point engine.table of a recipe at the file.
 
@@ -212,12 +213,15 @@ def calibrate(
         Take materials and microscope from this recipe (file or shipped name).
     material
         Shipped materials instead: anatase, rutile, gamma-WO3. Repeat the option for several.
+    energy_ev
+        Beam energy in eV, where no recipe says it; 300000 by default.
     directions
-        Random beam directions for each material.
+        Beam directions, spread evenly over what symmetry leaves of the sphere: one number for all materials,
+        or one for each, in their order, by repeating the option. 256 by default.
     probes
-        Probe positions for each direction.
-    gpts
-        Grid points along the window of 25.6 Å; more of them carry larger angles.
+        Probes for each direction, each in a slab of its own.
+    band_mrad
+        Largest angle that waves keep; near zone axes twice the default is taken.
     seed
         Seed of directions, positions and displacements.
     workers
@@ -225,16 +229,20 @@ def calibrate(
     """
     from simulate.calibration import calibrate as make_table
 
-    numbers = {"directions": directions, "probes": probes, "gpts": gpts, "seed": seed}
-    settings = calibration_settings(recipe, material, **numbers)
-    command = "heterostem calibrate " + " ".join(f"--{name} {value}" for name, value in numbers.items())
+    numbers: dict[str, Any] = {"probes": probes, "band_mrad": band_mrad, "seed": seed}
+    if directions:
+        numbers["directions"] = directions[0] if len(directions) == 1 else tuple(directions)
+    settings = calibration_settings(recipe, material, energy_ev, **numbers)
+    command = "heterostem calibrate" + "".join(f" --directions {n}" for n in directions or ())
+    command += f" --probes {probes} --band-mrad {band_mrad:g} --seed {seed}"
+    command += "" if energy_ev is None else f" --energy-ev {energy_ev:g}"
     command += "".join(f" --material {name}" for name in material or ())
     command += "" if recipe is None else f" --recipe {Path(recipe).name}"
     print(make_table(settings, out, workers=workers or processors(), command=command))
 
 
 def calibration_settings(
-    recipe: str | None, material: list[str] | None, **numbers: int
+    recipe: str | None, material: list[str] | None, energy_ev: float | None = None, **numbers: Any
 ) -> CalibrationSettings:
     """Settings of a calibration for a recipe's phases and microscope, or for shipped materials."""
     from pydantic import ValidationError
@@ -247,6 +255,8 @@ def calibration_settings(
     chosen: dict[str, Any] = dict(numbers)
     if recipe is not None and material:
         raise UserError("give either --recipe or --material, not both")
+    if recipe is not None and energy_ev is not None:
+        raise UserError("give either --recipe or --energy-ev, not both")
     if recipe is not None:
         # The table that the recipe names may be the very one that is to be made.
         loaded = Recipe.load(recipe, with_table=False)
@@ -254,6 +264,8 @@ def calibration_settings(
         chosen["microscope"] = loaded.microscope
     elif material:
         chosen["materials"] = tuple(material)
+    if energy_ev is not None:
+        chosen["microscope"] = {"energy_ev": energy_ev}
     try:
         return CalibrationSettings(**chosen)
     except ValidationError as error:

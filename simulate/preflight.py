@@ -45,7 +45,7 @@ def _check_table(recipe: Recipe) -> None:
         table = ResponseTable.load(path)
         for name in recipe.phase_names:
             table.phase(name)
-        check_materials(recipe, table, path)
+        check_materials(recipe, table)
 
 
 def _check_writable(out: Path) -> None:

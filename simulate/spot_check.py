@@ -1,7 +1,7 @@
 """Does a response table hold here? A few of its beam directions measured afresh, by multislice.
 
-The same directions are crossed with new probe positions, new displacements and a new turn about the beam, so
-that the difference comes from those alone: its standard error is that of the probes of both runs.
+The same directions are crossed by new probes in new slabs, so that the difference comes from positions,
+displacements and turns about the beam alone: its standard error is that of both runs.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
-from simulate.calibration import CalibrationSettings, channel_weights, measure_slab
+from simulate.calibration import CalibrationSettings, measure_direction
 from simulate.engines.tables import ResponseTable
 from simulate.material import Material
 from simulate.microscope import Detector, Microscope
@@ -51,11 +50,17 @@ def spot_check(
         raise UserError(f"spot check at {thickness_nm:g} nm: the table has {known} nm")
     settings = _settings_of(table, thickness_nm, seed)
     count = min(directions, *(len(table.phase(p).directions) for p in table.phases))
-    jobs = [(settings, table.phase(p).directions[k], p, k) for p in table.phases for k in range(count)]
+    jobs = [_job(table, settings, p, k) for p in table.phases for k in range(count)]
     fresh = np.array(list(_measured(jobs, workers))).reshape(len(table.phases), count)
-    return [
-        _spot(table, phase, fresh[n], int(level[0]), settings.probes) for n, phase in enumerate(table.phases)
-    ]
+    return [_spot(table, phase, fresh[n], int(level[0])) for n, phase in enumerate(table.phases)]
+
+
+def _job(
+    table: ResponseTable, settings: CalibrationSettings, phase: str, index: int
+) -> tuple[CalibrationSettings, np.ndarray, str, int]:
+    """One direction, with the waves that the table has there."""
+    fine = index in table.metadata["fine"][phase]["numbers"]
+    return settings.fine if fine else settings, table.phase(phase).directions[index], phase, index
 
 
 def _settings_of(table: ResponseTable, thickness_nm: float, seed: int) -> CalibrationSettings:
@@ -71,10 +76,11 @@ def _settings_of(table: ResponseTable, thickness_nm: float, seed: int) -> Calibr
         microscope=microscope,
         thicknesses_nm=(thickness_nm,),
         probes=made["probes_per_direction"],
-        probe_area_angstrom=made["probe_area_angstrom"],
-        window_angstrom=made["window_angstrom"],
-        gpts=made["gpts"],
+        crossover_nm=made["crossover_nm"],
+        margin_angstrom=made["margin_angstrom"],
+        band_mrad=made["band_mrad"],
         slice_thickness_angstrom=made["slice_thickness_angstrom"],
+        fine_band_mrad=made["fine_band_mrad"],
         seed=seed,
     )
 
@@ -88,29 +94,18 @@ def _measured(jobs: list[tuple], workers: int) -> Iterator[float]:
 
 
 def _measure(job: tuple[CalibrationSettings, np.ndarray, str, int]) -> float:
-    """Mean intensity of one direction's probes at the last thickness, first channel."""
+    """Intensity of one direction at the last thickness, first channel."""
     settings, direction, phase, index = job
-    material = Material.named(phase)
-    rng = np.random.default_rng(
-        np.random.SeedSequence(settings.seed, spawn_key=(settings.materials.index(phase), 2, index))
-    )
-    rings = measure_slab(settings, material, rotation_onto_beam(direction, rng), rng)
-    weights, _ = channel_weights(settings, material)
-    return float((rings[:, -1].astype(np.float64) @ weights[0]).mean())
+    seed = np.random.SeedSequence(settings.seed, spawn_key=(settings.materials.index(phase), 2, index))
+    return float(measure_direction(settings, Material.named(phase), direction, seed)[-1, 0])
 
 
-def rotation_onto_beam(direction: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A rotation (3, 3) that turns the crystal direction (3,) onto +z, with a random turn about z."""
-    onto, _ = Rotation.align_vectors([[0.0, 0.0, 1.0]], [direction])
-    return (Rotation.from_rotvec([0, 0, rng.uniform(0, 2 * np.pi)]) * onto).as_matrix()
-
-
-def _spot(table: ResponseTable, phase: str, fresh: np.ndarray, level: int, probes: int) -> Spot:
+def _spot(table: ResponseTable, phase: str, fresh: np.ndarray, level: int) -> Spot:
     response, thickness = table.phase(phase), float(table.thickness_nm[level])
     count = len(fresh)
     tabulated = response.intensity[:count, level, 0]
-    # Both runs have the same number of probes, and so the same error of a direction's mean.
-    error = np.sqrt(2 * (response.probe_sd[:count, level, 0] ** 2).sum() / probes) / count
+    # Both runs have the same number of probes, and so the same noise.
+    error = response.noise[level, 0] * np.sqrt(2 * (tabulated**2).sum()) / count
     per_um = 1e3 / thickness
     return Spot(
         phase=phase,

@@ -6,44 +6,37 @@ without a word, and reference probes, which take it, would be compared with a ta
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from simulate.engines.tables import ResponseTable
-from simulate.material import Material, shipped_materials
 from simulate.realise import material_of
 from simulate.recipe import Recipe
-from simulate.recipe_files import sha256, shipped_files
 from stochgeom.errors import UserError
 
 _CLOSE_ANGSTROM = 1e-3
 _CLOSE_DISPLACEMENT_ANGSTROM = 1e-4
 
 
-def check_materials(recipe: Recipe, table: ResponseTable, path: Path) -> None:
-    """UserError where the recipe's crystal of a phase is not the one that `table`, the file at `path`, is of.
+def check_materials(recipe: Recipe, table: ResponseTable) -> None:
+    """UserError where the recipe's crystal of a phase is not the one that `table` is of.
 
     Phases count that the recipe describes itself, and all of them where there are reference probes.
     """
     for phase in recipe.phase_names:
         if phase not in recipe.materials and recipe.validation is None:
             continue
-        made = made_with(table, phase, path)
+        made = made_with(table, phase)
         found = None if made is None else difference(made, material_of(recipe, phase).record)
         if found is not None:
             raise UserError(_refusal(recipe, phase, found))
 
 
-def made_with(table: ResponseTable, phase: str, path: Path) -> dict[str, Any] | None:
+def made_with(table: ResponseTable, phase: str) -> dict[str, Any] | None:
     """Record of the material that a phase of a table was made with; None where nobody wrote it down."""
     stored = table.metadata.get("materials", {}).get(phase)
-    if stored is not None:
-        return dict(stored)
-    # The shipped table is older than such records; its materials are the shipped ones.
-    shipped = {sha256(file) for file in shipped_files("responses", ".npz").values()}
-    return Material.named(phase).record if phase in shipped_materials() and sha256(path) in shipped else None
+    return None if stored is None else dict(stored)
 
 
 def difference(made: dict[str, Any], asked: dict[str, Any]) -> str | None:

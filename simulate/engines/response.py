@@ -9,8 +9,7 @@ lognormal factor from particle to particle. Two things go beyond a product of in
   which crosses every particle where it passes at that height: particles are smeared by convergence angle
   times distance from the crossover.
 - What lies in front widens the beam, and electrons that come at an angle need less to reach the detector. So
-  s = sum_k s_k(t_k) (1 + sum_j b_j t_j), j running over the particles in front of k: b is the broadening of a
-  phase, which the curvature of its mean curve tells (`ResponseTable.broadening_per_nm`).
+  s = sum_k s_k(t_k) (1 + sum_j b_jk t_j), j running over the particles in front of k (`simulate.broadening`).
 """
 
 from __future__ import annotations
@@ -57,12 +56,14 @@ def jitter_factors(count: int, relative_sd: float, crystals: SeedSequence) -> ND
 @dataclass(frozen=True, eq=False)
 class Depths:
     """What the particles of a scene do: optical depths (particle, T, channel) at the thicknesses `knots` (T,)
-    in nm, and by how much each nm raises what follows (particle, channel).
+    in nm; `broadening` (p, q, channel) by which each nm of phase p raises what phase q behind it scatters;
+    `phase` (particle,).
     """
 
     knots: NDArray[np.float64]
     depths: NDArray[np.float64]
     broadening: NDArray[np.float64]
+    phase: NDArray[np.int64]
 
 
 class ResponseEngine:
@@ -84,12 +85,15 @@ class ResponseEngine:
         drop = _drop_nm(scene, microscope)
         order = np.argsort(drop, kind="stable")
         places, slopes = self._rays(microscope)
-        total, depth, passed = np.zeros((3, known.depths.shape[2], *field.shape))
+        total, depth = np.zeros((2, known.depths.shape[2], *field.shape))
+        passed = np.zeros((len(known.broadening), *total.shape))
         for place, slope in zip(places, slopes, strict=True):
             chords = beams.chords(_moved(field, place), shifts=drop[:, None] * -slope)
             patches = (chords.windows, chords.offsets, chords.lengths)
             depth[:], passed[:] = 0, 0
-            add_depths(depth, passed, order, *patches, known.knots, known.depths, known.broadening)
+            add_depths(
+                depth, passed, order, *patches, known.knots, known.depths, known.broadening, known.phase
+            )
             add_intensity(total, depth)
         return (total / len(places)).astype(np.float32)
 
@@ -103,12 +107,11 @@ class ResponseEngine:
         total = np.zeros((len(points_nm), known.depths.shape[2]))
         for slope in slopes:
             chords = beams.at(points_nm, shifts=drop[:, None] * -slope)
-            depth, passed = np.zeros((2, *total.shape))
+            depth, passed = np.zeros_like(total), np.zeros((len(known.broadening), *total.shape))
             for k in np.argsort(drop, kind="stable"):
-                for c in range(total.shape[1]):
-                    own = interpolate(known.knots, known.depths[k, :, c], chords[:, k])
-                    depth[:, c] += own * (1 + passed[:, c])
-                    passed[:, c] += known.broadening[k, c] * chords[:, k]
+                own = [interpolate(known.knots, curve, chords[:, k]) for curve in known.depths[k].T]
+                depth += np.stack(own, axis=1) * (1 + passed[known.phase[k]])
+                passed += chords[None, :, k, None] * known.broadening[known.phase[k], :, None]
             total -= np.expm1(-depth)
         return total / len(slopes)
 
@@ -143,17 +146,15 @@ class ResponseEngine:
     def _depths(self, scene: Scene, microscope: Microscope) -> Depths:
         if self.table is None:
             depths = self._depths_by_coefficient(scene, microscope)
-            return Depths(np.array([0.0, 1000.0]), depths, np.zeros(depths[:, 0].shape))
+            alike = np.zeros(len(depths), np.int64)
+            return Depths(np.array([0.0, 1000.0]), depths, np.zeros((1, 1, 1)), alike)
         self.table.check(microscope)
         aggregate = scene.aggregate
         factor = jitter_factors(len(aggregate), self.settings.jitter, scene.crystals)
         depths = -np.log1p(-self._curves(aggregate)) * factor[:, None, None]
-        broadening = np.zeros(depths[:, 0].shape)
-        if self.settings.broadening:
-            broadening = np.stack([self.table.broadening_per_nm(name) for name in aggregate.phase_names])[
-                aggregate.phase
-            ]
-        return Depths(np.asarray(self.table.thickness_nm, np.float64), depths, broadening)
+        broadening = self.table.broadening(aggregate.phase_names) * float(self.settings.broadening)
+        knots, phase = np.asarray(self.table.thickness_nm, np.float64), np.asarray(aggregate.phase, np.int64)
+        return Depths(knots, depths, broadening, phase)
 
     def _depths_by_coefficient(self, scene: Scene, microscope: Microscope) -> NDArray[np.float64]:
         if len(microscope.detectors) != 1:
@@ -174,14 +175,14 @@ class ResponseEngine:
         return np.stack([np.zeros(len(per_um)), per_um], axis=1)[:, :, None]
 
     def _curves(self, aggregate: HeteroAggregate) -> NDArray[np.float64]:
-        """Intensity (particle, T, channel) of each particle's phase in its own beam direction."""
+        """Intensity (particle, T, channel) of each particle's phase in its own beam direction.
+
+        Every particle has an orientation, the one that the multislice engines turn its crystal by; so no
+        direction is drawn here.
+        """
         assert self.table is not None
         directions = beam_directions(aggregate.orientations)
-        curves = [
-            self.table.curve(aggregate.phase_names[phase], direction)
-            for phase, direction in zip(aggregate.phase, directions, strict=True)
-        ]
-        return np.stack(curves).astype(np.float64)
+        return self.table.curves(aggregate.phase_names, aggregate.phase, directions)
 
 
 def _drop_nm(scene: Scene, microscope: Microscope) -> NDArray[np.float64]:

@@ -16,12 +16,14 @@ def interpolate(
 
 
 @numba.njit(cache=True)
-def add_depths(summed, passed, order, windows, offsets, lengths, knots, depths, broadening):  # type: ignore[no-untyped-def]
-    """Add every particle's optical depth to `summed` (channel, y, x), in place, and broadening to `passed`.
+def add_depths(summed, passed, order, windows, offsets, lengths, knots, depths, broadening, phase):  # type: ignore[no-untyped-def]
+    """Add every particle's optical depth to `summed` (channel, y, x), in place.
+
+    `passed` (q, channel, y, x) collects by how much phase q scatters more behind what has been passed.
 
     order: (n,) particles along the beam; windows: (n, 4) y0, y1, x0, x1; offsets: (n + 1,) into `lengths`,
     chords in nm, row by row within each window; knots: (T,) thicknesses in nm; depths: (n, T, channel);
-    broadening: (n, channel) per nm. Interpolates as `interpolate` does.
+    broadening: (p, q, channel) per nm; phase: (n,). Interpolates as `interpolate` does.
     """
     channels = summed.shape[0]
     for k in order:
@@ -44,8 +46,9 @@ def add_depths(summed, passed, order, windows, offsets, lengths, knots, depths, 
                 for c in range(channels):
                     below = depths[k, low, c]
                     own = below + part * (depths[k, low + 1, c] - below)
-                    summed[c, y, x] += own * (1.0 + passed[c, y, x])
-                    passed[c, y, x] += broadening[k, c] * length
+                    summed[c, y, x] += own * (1.0 + passed[phase[k], c, y, x])
+                    for q in range(passed.shape[0]):
+                        passed[q, c, y, x] += broadening[phase[k], q, c] * length
 
 
 @numba.njit(cache=True)

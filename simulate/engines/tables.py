@@ -5,20 +5,25 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from simulate.microscope import Detector, Microscope
 from simulate.resources import find
 from stochgeom.errors import UserError
 from stochgeom.files import write_bytes
 
-SCHEMA_VERSION = 1
-FREE_OF_CHANNELLING_NM = 5.0
-"""Thinner crystals are left out where the mean curve is taken for that of many scatterings."""
+SCHEMA_VERSION = 2
+NEIGHBOURS = 12
+"""Calibrated directions that a lookup takes the mean of."""
+WIDTH = 0.5
+"""Of the Gaussian by which they count, in units of their spacing."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -26,14 +31,55 @@ class PhaseResponse:
     """One phase: d directions, T thicknesses (the first is 0), c channels."""
 
     directions: np.ndarray  # (d, 3) unit vectors of the beam in the crystal's Cartesian frame
-    intensity: np.ndarray  # (d, T, c) mean over probe positions, fraction of the incident beam
-    probe_sd: np.ndarray  # (d, T, c) standard deviation between probe positions
+    intensity: np.ndarray  # (d, T, c) fraction of the incident beam, mean over probe positions
+    noise: np.ndarray  # (T, c) relative standard deviation of a direction's intensity
     laue: np.ndarray  # (g, 3, 3) Laue group of the crystal
+    broadening: np.ndarray  # (phase, c) rise per nm of what each phase of the table scatters behind this one
 
-    def nearest(self, direction: np.ndarray) -> int:
-        """Index of the calibrated direction nearest to `direction` (3,) under the Laue group."""
-        beam = np.asarray(direction, dtype=float)
-        return int((self.directions @ (self.laue @ beam).T).max(axis=1).argmax())
+    @cached_property
+    def _everywhere(self) -> tuple[cKDTree, np.ndarray]:
+        """All symmetric copies of the directions, and the number of the direction that each is a copy of."""
+        copies = np.einsum("gij,dj->gdi", self.laue, self.directions).reshape(-1, 3)
+        return cKDTree(copies), np.tile(np.arange(len(self.directions)), len(self.laue))
+
+    @cached_property
+    def spacing(self) -> float:
+        """Side in rad of the square that a direction has to itself."""
+        return float(np.sqrt(4 * np.pi / (len(self.laue) * len(self.directions))))
+
+    def weights(
+        self, directions: np.ndarray, without: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Numbers (n, k) and weights (n, k) of the calibrated directions that predict `directions` (n, 3).
+
+        A Gaussian of the angle to them under the Laue group. `without` (n,): directions that do not count.
+        """
+        tree, number = self._everywhere
+        beams = np.atleast_2d(np.asarray(directions, dtype=float))
+        most = min(NEIGHBOURS + (0 if without is None else len(self.laue)), len(number))
+        distance, copy = tree.query(beams, k=most)
+        distance, found = distance.reshape(len(beams), most), number[copy].reshape(len(beams), most)
+        squared = (distance / (WIDTH * self.spacing)) ** 2
+        if without is not None:
+            squared = np.where(found == np.asarray(without)[:, None], np.inf, squared)
+        weight = np.exp(-0.5 * (squared - squared.min(axis=1, keepdims=True)))
+        return found, weight / weight.sum(axis=1, keepdims=True)
+
+    def curves(self, directions: np.ndarray, without: np.ndarray | None = None) -> np.ndarray:
+        """Intensity (n, T, c) for beams along `directions` (n, 3) of the crystal: a mean of neighbours."""
+        found, weight = self.weights(directions, without)
+        return np.einsum("nk,nktc->ntc", weight, self.intensity[found])
+
+    def lookup_error(self) -> np.ndarray:
+        """Relative error (T, c) of looking up a direction that is not in the table, rms over directions.
+
+        Each direction is predicted from the others. The noise of its own measurement is taken off.
+        """
+        everyone = np.arange(len(self.directions))
+        predicted = self.curves(self.directions, without=everyone)[:, 1:]
+        measured = self.intensity[:, 1:]
+        total = ((predicted / measured - 1) ** 2).mean(axis=0)
+        return np.concatenate([np.zeros_like(total[:1]), np.sqrt(np.maximum(total - self.noise[1:] ** 2, 0))])
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -58,9 +104,23 @@ class ResponseTable:
         return self.phase_responses[name]
 
     def curve(self, phase: str, direction_crystal: np.ndarray) -> np.ndarray:
-        """Intensity (T, c) of the calibrated beam direction nearest to `direction_crystal` (3,)."""
-        response = self.phase(phase)
-        return response.intensity[response.nearest(direction_crystal)]
+        """Intensity (T, c) for the beam direction `direction_crystal` (3,)."""
+        return self.phase(phase).curves(direction_crystal)[0]
+
+    def curves(self, phase_names: Sequence[str], phase: np.ndarray, directions: np.ndarray) -> np.ndarray:
+        """Intensity (n, T, c) of n particles: `phase` (n,) indexes `phase_names`, `directions` (n, 3) are
+        those of the beam in each particle's crystal. UserError for a phase that the table lacks.
+        """
+        found = np.empty((len(phase), len(self.thickness_nm), len(self.channel_names)))
+        for k in np.unique(phase):
+            these = np.flatnonzero(phase == k)
+            found[these] = self.phase(phase_names[k]).curves(directions[these])
+        return found
+
+    def broadening(self, phase_names: Sequence[str]) -> np.ndarray:
+        """Rise (p, q, c) per nm of phase p of what phase q behind it scatters (`simulate.broadening`)."""
+        columns = [self.phases.index(name) for name in phase_names]
+        return np.stack([self.phase(name).broadening[columns] for name in phase_names])
 
     def intensity(self, curve: np.ndarray, thickness_nm: np.ndarray) -> np.ndarray:
         """Intensity of a curve (T, c) at any thicknesses: shape of `thickness_nm` + (c,), float64.
@@ -82,17 +142,6 @@ class ResponseTable:
         at = np.array([self.intensity(c, np.array(thickness_nm))[channel] for c in curves])
         r = -np.log1p(-at) / (1e-3 * thickness_nm)
         return float(r.mean()), float(r.std(ddof=1) / np.sqrt(len(r)))
-
-    def broadening_per_nm(self, phase: str) -> np.ndarray:
-        """By how much (channel,) a nm of a phase raises what any material behind it sends to the detectors.
-
-        It widens the beam, and electrons that come at an angle reach the detector more easily. In the phase
-        itself this bends the mean curve over directions: s(t) = s' t (1 + b t / 2), fitted from 5 nm on.
-        """
-        t = self.thickness_nm[self.thickness_nm >= FREE_OF_CHANNELLING_NM]
-        mean = -np.log1p(-self.phase(phase).intensity[:, -len(t) :].astype(float)).mean(axis=0)
-        slope, start = np.polyfit(t, mean / t[:, None], 1)
-        return np.asarray(2 * slope / start)
 
     def check(self, microscope: Microscope) -> None:
         """UserError when the table was made for another beam or other detectors."""
@@ -124,8 +173,9 @@ class ResponseTable:
             arrays |= {
                 f"{name}/directions": p.directions.astype(np.float64),
                 f"{name}/intensity": p.intensity.astype(np.float32),
-                f"{name}/probe_sd": p.probe_sd.astype(np.float32),
+                f"{name}/noise": p.noise.astype(np.float32),
                 f"{name}/laue": p.laue.astype(np.float64),
+                f"{name}/broadening": p.broadening.astype(np.float64),
             }
         header = {**self.metadata, "schema_version": SCHEMA_VERSION, "phases": list(self.phases)}
         path = Path(path)
@@ -152,7 +202,7 @@ class ResponseTable:
                     name: PhaseResponse(
                         *(
                             _frozen(data[f"{name}/{part}"])
-                            for part in ("directions", "intensity", "probe_sd", "laue")
+                            for part in ("directions", "intensity", "noise", "laue", "broadening")
                         )
                     )
                     for name in header["phases"]
@@ -169,6 +219,9 @@ class ResponseTable:
         for p in self.phase_responses.values():
             d = len(p.directions)
             good &= p.intensity.shape == (d, len(t), len(self.channel_names)) and p.laue.shape[1:] == (3, 3)
+            good &= p.noise.shape == p.intensity.shape[1:] and p.directions.shape == (d, 3)
+            good &= p.broadening.shape == (len(self.phases), len(self.channel_names))
+            good &= bool(np.isfinite(p.broadening).all())
             good &= bool(
                 np.isfinite(p.intensity).all() and (p.intensity >= 0).all() and (p.intensity < 1).all()
             )
