@@ -18,6 +18,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("NUMBA_NUM_THREADS", "1")
@@ -26,7 +27,7 @@ import numpy as np
 from numpy.random import SeedSequence, default_rng
 from numpy.typing import NDArray
 
-from simulate.engines.base import Engine, make_engine
+from simulate.engines.base import make_engine
 from simulate.engines.response import ResponseEngine
 from simulate.realise import Realisation, realise
 from simulate.recipe import Recipe
@@ -94,7 +95,7 @@ def reference(job: tuple[int, int, int, Path]) -> None:
 
 @dataclass(frozen=True)
 class Found:
-    """The probes of one aggregate: reference (configuration, square, pixel, part), points (square, ..., 2)."""
+    """Probes of one aggregate: values (configuration, square, pixel, part), points (..., 2) without the first."""
 
     particles: int
     seed: int
@@ -129,7 +130,7 @@ def load(out: Path) -> list[Found]:
     return sorted(found, key=lambda one: (one.particles, one.seed))
 
 
-def response(found: Found, engine: Engine) -> NDArray[np.float64]:
+def response(found: Found, engine: ResponseEngine) -> NDArray[np.float64]:
     """The response engine's values (square, pixel) at the same probes."""
     recipe, made = aggregate(found.particles, found.seed)
     values = engine.probes(made.scene, recipe.microscope, found.points.reshape(-1, 2))[:, 0]
@@ -154,17 +155,25 @@ def compare(found: list[Found], responses: list[NDArray[np.float64]]) -> dict[st
     }
 
 
-def engines(table: str) -> dict[str, Engine]:
+def models(name: str) -> dict[str, ResponseEngine]:
     """The response models that are compared; the last is the default."""
+
+    def model(**changes: Any) -> ResponseEngine:
+        return ResponseEngine(ResponseSettings(table=name, **changes))
+
+    plain = model(cone_rays=1, broadening=False)
+    assert plain.table is not None
+    means = {
+        phase: replace(known, intensity=np.broadcast_to(known.intensity.mean(axis=0), known.intensity.shape))
+        for phase, known in plain.table.phase_responses.items()
+    }
+    undirected = model(cone_rays=1, broadening=False)
+    undirected.table = replace(plain.table, phase_responses=means)
     return {
-        "mean over directions, no cone": ResponseEngine(
-            ResponseSettings(table=table, cone_rays=1, directions="mean", broadening=False)
-        ),
-        "own direction, no cone": ResponseEngine(
-            ResponseSettings(table=table, cone_rays=1, broadening=False)
-        ),
-        "own direction, cone": ResponseEngine(ResponseSettings(table=table, cone_rays=16, broadening=False)),
-        "default": ResponseEngine(ResponseSettings(table=table)),
+        "mean over directions": undirected,
+        "own direction": plain,
+        "and the beam's cone": model(broadening=False),
+        "and broadening": model(),
     }
 
 
@@ -172,20 +181,69 @@ def report(out: Path, table: str) -> None:
     """Print what was found, and draw it."""
     found = load(out)
     sizes = sorted({one.particles for one in found})
-    print("| N | aggregates, pixels | model | sum over windowed | RMSE / sd | 1 - R2 raw | corrected | variance"
-          " of the reference, of it phonons |")  # fmt: skip
-    print("|---|---|---|---|---|---|---|---|")
+    head = ("N", "aggregates", "pixels", "model", "sum over windowed", "RMSE / sd", "1 - R2", "corrected",
+            "reference's variance", "phonons")  # fmt: skip
+    print("| " + " | ".join(head) + " |\n" + "|---" * len(head) + "|")
+    values = {label: [response(one, engine) for one in found] for label, engine in models(table).items()}
     for size in [*sizes, 0]:
-        own = [one for one in found if size in (one.particles, 0)]
-        for label, engine in engines(table).items():
-            figures = compare(own, [response(one, engine) for one in own])
+        own = [k for k, one in enumerate(found) if size in (one.particles, 0)]
+        pixels = sum(found[k].pixels.size for k in own)
+        for label, everyone in values.items():
+            figures = compare([found[k] for k in own], [everyone[k] for k in own])
             print(
-                f"| {size or 'all'} | {len(own)}, {sum(one.pixels.size for one in own)} | {label} "
+                f"| {size or 'all'} | {len(own)} | {pixels} | {label} "
                 f"| {figures['ratio']:.3f} ± {figures['ratio_standard_error']:.3f} "
                 f"| {figures['rmse_over_sd']:.3f} | {figures['unexplained']:.4f} "
-                f"| {figures['unexplained_corrected']:.4f} | {figures['noise']:.4f}, {figures['phonons']:.4f} |",
+                f"| {figures['unexplained_corrected']:.4f} "
+                f"| {figures['noise']:.4f} | {figures['phonons']:.4f} |",
                 flush=True,
             )
+    draw(found, values, out / "response-error.png")
+
+
+def draw(found: list[Found], values: dict[str, list[NDArray[np.float64]]], path: Path) -> None:
+    """Pixels by both engines, and the largest differences by model and aggregate."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.6), layout="constrained")
+    last = list(values)[-1]
+    reference = np.concatenate([one.pixels.ravel() for one in found])
+    errors = np.concatenate([one.errors.ravel() for one in found])
+    sizes = np.concatenate([np.full(one.pixels.size, one.particles) for one in found])
+    model = np.concatenate([v.ravel() for v in values[last]])
+    for size, colour in zip(
+        np.unique(sizes), plt.get_cmap("viridis")(np.linspace(0, 0.9, 9)[::2]), strict=False
+    ):
+        of = sizes == size
+        left.errorbar(100 * reference[of], 100 * model[of], xerr=100 * errors[of], fmt="o", ms=2.5, lw=0.5,
+                      color=colour, alpha=0.6, label=f"{size} particles")  # fmt: skip
+    top = 105 * max(reference.max(), model.max())
+    left.plot([0, top], [0, top], color="0.3", lw=1)
+    left.set(
+        xlabel="windowed multislice, % of the beam",
+        ylabel="response, % of the beam",
+        xlim=(0, top),
+        ylim=(0, top),
+    )
+    left.legend(frameon=False, markerscale=2)
+    names = [f"{one.particles}, {one.seed}" for one in found]
+    for k, (label, everyone) in enumerate(values.items()):
+        left_over = [
+            compare([one], [v])["unexplained_corrected"] for one, v in zip(found, everyone, strict=True)
+        ]
+        right.plot(np.maximum(left_over, 1e-4), "o-", ms=4, lw=0.8, color=f"C{k}", label=label)
+    right.axhline(0.015, color="0.3", lw=1, ls="--")
+    right.set(
+        yscale="log",
+        ylabel="1 - R², without the reference's own variance",
+        xlabel="aggregate: particles, seed",
+    )
+    right.set_xticks(range(len(names)), names, rotation=60, fontsize=8)
+    right.legend(frameon=False)
+    figure.savefig(path, dpi=110)
 
 
 if __name__ == "__main__":
