@@ -160,10 +160,10 @@ class ResponseTable:
                 f"microscope.detectors {list(microscope.channel_names)} are not those of the response table "
                 f"({list(self.channel_names)}), in name, angles or sensitivity; calibrate another table"
             )
-        if microscope.aberrations or microscope.focus_nm:
+        if microscope.aberrations:
             raise UserError(
-                "microscope.aberrations, focus_nm: response tables are made without any; use the "
-                "multislice engine"
+                "microscope.aberrations: the response engine knows a beam's cone and its focus only; use the "
+                "windowed engine"
             )
 
     def save(self, path: str | Path) -> Path:
