@@ -95,7 +95,7 @@ def reference(job: tuple[int, int, int, Path]) -> None:
 
 @dataclass(frozen=True)
 class Found:
-    """Probes of an aggregate: values (configuration, square, pixel, part), points (square, pixel, part, 2)."""
+    """Probes of one: values (configuration, square, pixel, part), points (square, pixel, part, 2)."""
 
     particles: int
     seed: int
