@@ -14,8 +14,9 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Discriminator, Field, FiniteFloat, PositiveFloat, Tag, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
+from simulate.exact_numbers import FiniteFloat, PositiveFloat
 from simulate.laws import Law, Number, Strict, bounds, extremes, integer_at, quantiles, stated, value_at
 from stochgeom.parameters import AggregateParameters, Name
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections import OrderedDict
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,14 +17,16 @@ from stochgeom.errors import require
 from stochgeom.projection import overlap_planes
 
 if TYPE_CHECKING:
-    from ase import Atoms
+    import ase
 
 CLOSEST_ANGSTROM = 1.5
 """Of two atoms of different particles closer than this, the later particle's goes."""
 OFFSET_KEY = 2
 """Child of the crystals' seed that draws the lattice offsets; another child is the response engine's."""
-CACHED_PARTICLES = 64
+KEPT_BYTES = 2.5e8
+"""Of particles that are kept at rest, and of as many that are kept displaced."""
 
+Atoms = tuple[NDArray[np.int64], NDArray[np.float64]]
 Box = tuple[tuple[float, float, float], tuple[float, float, float]]
 
 
@@ -52,6 +55,30 @@ def crystal_block(
     return numbers[inside].astype(np.int64), positions[inside]
 
 
+class _Kept:
+    """What a function of a particle made, the latest used up to KEPT_BYTES of them, or one."""
+
+    def __init__(self, make: Callable[..., Atoms]) -> None:
+        self._make = make
+        self._found: OrderedDict[tuple[int | None, ...], Atoms] = OrderedDict()
+        self._bytes = 0
+
+    def __call__(self, *key: int | None) -> Atoms:
+        if key in self._found:
+            self._found.move_to_end(key)
+            return self._found[key]
+        made = self._make(*key)
+        self._found[key] = made
+        self._bytes += _bytes(made)
+        while self._bytes > KEPT_BYTES and len(self._found) > 1:
+            self._bytes -= _bytes(self._found.popitem(last=False)[1])
+        return made
+
+
+def _bytes(made: Atoms) -> int:
+    return sum(array.nbytes for array in made)
+
+
 class SceneAtoms:
     """The atoms of a scene, particle by particle.
 
@@ -69,10 +96,9 @@ class SceneAtoms:
         self._neighbours = _earlier_neighbours(aggregate.centres, aggregate.circumradii)
         self._lowest, self._highest = aggregate.extents
         self._facets = None if aggregate.spherical else aggregate.facets
-        self.crystal = lru_cache(maxsize=CACHED_PARTICLES)(self._crystal)
-        self.particle = lru_cache(maxsize=CACHED_PARTICLES)(self._particle)
+        self.crystal, self.particle = _Kept(self._crystal), _Kept(self._particle)
 
-    def _crystal(self, k: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    def _crystal(self, k: int) -> Atoms:
         """Particle k at rest before its neighbours' atoms are respected: numbers (n,), positions (n, 3) Å."""
         aggregate, material = self.scene.aggregate, self.scene.material_of(k)
         rotation = Rotation.from_quat(aggregate.orientations[k]).as_matrix()
@@ -99,7 +125,7 @@ class SceneAtoms:
         ball = np.linalg.solve(10 * aggregate.bodies.forms[k], local.T)
         return (ball**2).sum(axis=0) <= 1
 
-    def _particle(self, k: int, configuration: int | None) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    def _particle(self, k: int, configuration: int | None) -> Atoms:
         """Numbers (n,) and positions (n, 3) Å of particle k, at rest or in one displaced configuration."""
         numbers, rest = self.crystal(k)
         keep = np.ones(len(numbers), dtype=bool)
@@ -137,19 +163,19 @@ class SceneAtoms:
         return np.concatenate(numbers), np.concatenate(positions), np.concatenate(owner)
 
 
-def scene_atoms(scene: Scene, box_nm: Box | None = None, configuration: int | None = None) -> Atoms:
+def scene_atoms(scene: Scene, box_nm: Box | None = None, configuration: int | None = None) -> ase.Atoms:
     """Atoms of a scene, or of a box of it, as `ase.Atoms` in Å with an array `particle`.
 
     `box_nm` is ((x, y, z), (x, y, z)), the lower and upper corner in nm. `configuration` None gives the atoms
     at rest, a number one displaced configuration, drawn once for the whole aggregate.
     """
-    ase = require("ase", extra="simulate")
+    made = require("ase", extra="simulate").Atoms
     margin = 0.5
     low, high = scene.aggregate.bounds if box_nm is None else (np.array(box_nm[0]), np.array(box_nm[1]))
     if box_nm is None:
         low, high = low - margin, high + margin
     numbers, positions, owner = SceneAtoms(scene).inside(low, high, configuration)
-    atoms = ase.Atoms(numbers, positions)
+    atoms = made(numbers, positions)
     atoms.set_array("particle", owner)
     return atoms
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, FiniteFloat, Tag, model_validator
-from pydantic import Strict as StrictTypes
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
+from simulate.exact_numbers import FiniteFloat
 from stochgeom.errors import UserError
 
 
@@ -107,7 +107,7 @@ def _kind(value: Any) -> str:
 
 Law = Uniform | LogUniform | Choice
 Number = Annotated[
-    Annotated[FiniteFloat, StrictTypes(), Tag("number")]
+    Annotated[FiniteFloat, Tag("number")]
     | Annotated[Uniform, Tag("uniform")]
     | Annotated[LogUniform, Tag("log-uniform")]
     | Annotated[Choice, Tag("choice")],

@@ -20,13 +20,12 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
-    NonNegativeInt,
-    PositiveInt,
     PrivateAttr,
     ValidationError,
 )
 
 from simulate.aggregate_laws import AggregateLaws
+from simulate.exact_numbers import Integer, NonNegativeInt, PositiveInt
 from simulate.laws import Law, Strict
 from simulate.microscope import Microscope
 from simulate.realism import Realism
@@ -56,7 +55,7 @@ class Recipe(Strict):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
     kind: Literal["aggregate"] = "aggregate"
     description: str = ""
-    samples: int = Field(gt=0, le=1_000_000_000)
+    samples: Integer = Field(gt=0, le=1_000_000_000)
     samples_per_shard: PositiveInt = 250
     seed: NonNegativeInt = 0
     split: Split = Split()

@@ -8,16 +8,16 @@ from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import (
-    Discriminator,
-    Field,
+from pydantic import Discriminator, Field, model_validator
+
+from simulate.exact_numbers import (
+    Integer,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
-    model_validator,
+    Switch,
 )
-
 from simulate.laws import Number, Strict, bounds
 from stochgeom.errors import UserError
 
@@ -118,6 +118,9 @@ class ResponseSettings(Strict):
     """Engine `response`: a calibrated table, or coefficients per µm (by phase or species) with jitter.
 
     `jitter` is the relative standard deviation, from particle to particle, of a lognormal factor of median 1.
+    Each pixel has `oversampling` x `oversampling` points, and each of them `cone_rays` rays of the beam's
+    cone; 1 is a beam without a cone, which is sharp at all heights. `broadening`: what lies behind other
+    particles scatters more, as the table tells.
     """
 
     name: Literal["response"] = "response"
@@ -127,7 +130,9 @@ class ResponseSettings(Strict):
     )
     coefficients_per_um: dict[str, NonNegativeFloat] | None = None
     jitter: NonNegativeFloat = 0.0
-    oversampling: int = Field(default=2, ge=1, le=8)
+    oversampling: Integer = Field(default=2, ge=1, le=8)
+    cone_rays: Integer = Field(default=4, ge=1, le=64)
+    broadening: Switch = True
 
     @model_validator(mode="after")
     def _one_of_two(self) -> ResponseSettings:
@@ -194,7 +199,7 @@ class ValidationSettings(Strict):
 
     aggregates: PositiveInt = 8
     places: PositiveInt = 7
-    positions: int = Field(default=4, ge=2)
+    positions: Integer = Field(default=4, ge=2)
     min_thickness_nm: PositiveFloat = 1.0
     spread_nm: PositiveFloat = 0.5
     engine: Annotated[MultisliceSettings | WindowedSettings, Discriminator("name")] = MultisliceSettings()

@@ -14,9 +14,10 @@ from typing import Literal
 import numpy as np
 from numpy.random import SeedSequence, default_rng
 from numpy.typing import NDArray
-from pydantic import Field, FiniteFloat, model_validator
+from pydantic import Field, model_validator
 from scipy.special import ndtr, ndtri
 
+from simulate.exact_numbers import FiniteFloat
 from simulate.laws import Strict
 from stochgeom.errors import UserError
 

@@ -108,18 +108,53 @@ def particle_chords(aggregate: HeteroAggregate, field: Field, oversampling: int 
     (`oversampling` k). Overlapping spheres are cut at their radical plane, so that lengths of all particles
     add up to those of their union. UserError for other bodies that overlap.
     """
-    k = _checked_oversampling(oversampling)
-    windows = particle_windows(aggregate, field)
-    sizes = (windows[:, 1] - windows[:, 0]) * (windows[:, 3] - windows[:, 2])
-    offsets = np.concatenate(([0], np.cumsum(sizes)))
-    lengths = np.zeros(offsets[-1])
-    grid = (*field.origin_nm, field.pixel_size_nm, k)
-    if not aggregate.spherical:
-        body_chords.fill_patches(beam_bodies(aggregate), aggregate.centres, grid, windows, offsets, lengths)
-        return Chords(aggregate, field, windows, offsets, lengths)
-    first, planes = overlap_planes(aggregate)
-    _fill_patches(aggregate.centres, aggregate.radii, first, planes, grid, windows, offsets, lengths)
-    return Chords(aggregate, field, windows, offsets, lengths)
+    return Beams(aggregate).chords(field, oversampling)
+
+
+class Beams:
+    """Rays along z through one aggregate, for many fields or sets of points.
+
+    `shifts` (n, 2) nm move each particle across the beam: a ray of slope (sx, sy) through a point at height
+    z0 meets particle k as a ray along z does after a shift of -(z_k - z0) (sx, sy), but for the square of the
+    slope. Where particles overlap they are cut as they lie, without the shifts. UserError where bodies that
+    are no spheres overlap.
+    """
+
+    def __init__(self, aggregate: HeteroAggregate) -> None:
+        self.aggregate = aggregate
+        self._bodies = None if aggregate.spherical else beam_bodies(aggregate)
+        self._first, self._planes = overlap_planes(aggregate)
+
+    def _centres(self, shifts: np.ndarray | None) -> np.ndarray:
+        centres = self.aggregate.centres
+        return centres if shifts is None else np.column_stack((centres[:, :2] + shifts, centres[:, 2]))
+
+    def chords(self, field: Field, oversampling: int = 1, shifts: np.ndarray | None = None) -> Chords:
+        """As `particle_chords`."""
+        k, centres = _checked_oversampling(oversampling), self._centres(shifts)
+        windows = _windows(centres, self.aggregate.extents, field)
+        sizes = (windows[:, 1] - windows[:, 0]) * (windows[:, 3] - windows[:, 2])
+        offsets = np.concatenate(([0], np.cumsum(sizes)))
+        lengths = np.zeros(offsets[-1])
+        grid = (*field.origin_nm, field.pixel_size_nm, k)
+        if self._bodies is not None:
+            body_chords.fill_patches(self._bodies, centres, grid, windows, offsets, lengths)
+        else:
+            cuts = (self.aggregate.radii, self._first, self._planes)
+            _fill_patches(centres, *cuts, grid, windows, offsets, lengths)
+        return Chords(self.aggregate, field, windows, offsets, lengths)
+
+    def at(self, points: np.ndarray, shifts: np.ndarray | None = None) -> np.ndarray:
+        """As `chord_lengths_at`."""
+        points, centres = np.ascontiguousarray(points, dtype=float), self._centres(shifts)
+        if points.ndim != 2 or points.shape[1] != 2:
+            raise UserError(f"points must have shape (p, 2), not {points.shape}")
+        out = np.zeros((len(points), len(centres)))
+        if self._bodies is not None:
+            body_chords.fill_points(self._bodies, centres, points, out)
+        else:
+            _fill_points(centres, self.aggregate.radii, self._first, self._planes, points, out)
+        return out
 
 
 def chord_lengths(aggregate: HeteroAggregate, field: Field, oversampling: int = 1) -> np.ndarray:
@@ -132,15 +167,7 @@ def chord_lengths(aggregate: HeteroAggregate, field: Field, oversampling: int = 
 
 def chord_lengths_at(aggregate: HeteroAggregate, points: np.ndarray) -> np.ndarray:
     """(p, n) float64 nm: path lengths through each particle at points (p, 2) x, y nm."""
-    points = np.ascontiguousarray(points, dtype=float)
-    if points.ndim != 2 or points.shape[1] != 2:
-        raise UserError(f"points must have shape (p, 2), not {points.shape}")
-    out = np.zeros((len(points), len(aggregate)))
-    if not aggregate.spherical:
-        body_chords.fill_points(beam_bodies(aggregate), aggregate.centres, points, out)
-        return out
-    _fill_points(aggregate.centres, aggregate.radii, *overlap_planes(aggregate), points, out)
-    return out
+    return Beams(aggregate).at(points)
 
 
 def beam_bodies(aggregate: HeteroAggregate) -> body_chords.BeamBodies:
@@ -157,14 +184,18 @@ def _checked_oversampling(oversampling: int) -> int:
 
 def particle_windows(aggregate: HeteroAggregate, field: Field) -> np.ndarray:
     """(n, 4) y0, y1, x0, x1: the pixels that a particle's disc touches, cut at the field."""
+    return _windows(aggregate.centres, aggregate.extents, field)
+
+
+def _windows(centres: np.ndarray, extents: tuple[np.ndarray, np.ndarray], field: Field) -> np.ndarray:
     p = field.pixel_size_nm
-    lowest, highest = aggregate.extents
+    lowest, highest = extents
     bounds = []
     for axis, origin, size in (
         (1, field.origin_nm[1], field.shape[0]),
         (0, field.origin_nm[0], field.shape[1]),
     ):
-        middle = (aggregate.centres[:, axis] - origin) / p
+        middle = (centres[:, axis] - origin) / p
         low = np.clip(np.floor(middle + lowest[:, axis] / p + 0.5), 0, size)
         high = np.clip(np.ceil(middle + highest[:, axis] / p + 0.5), 0, size)
         bounds += [low, np.maximum(low, high)]

@@ -196,7 +196,9 @@ def _image_formation(corpus: Corpus) -> str:
             else f"coefficients per µm {engine.coefficients_per_um}, "
             f"lognormal particle-to-particle jitter {100 * engine.jitter:g} %"
         )
-        text = f"Engine `response`: {source}; each pixel is the mean of {engine.oversampling}² points."
+        text = f"Engine `response`: {source}; each pixel is the mean of {engine.oversampling}² points" + (
+            f", each of {engine.cone_rays} rays of the beam's cone." if engine.cone_rays > 1 else "."
+        )
     else:
         settings = ", ".join(f"{key} {value}" for key, value in engine.model_dump(exclude={"name"}).items())
         text = f"Engine `{engine.name}`{' (abTEM)' if engine.name == 'multislice' else ''}: {settings}."

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from simulate.atoms import CACHED_PARTICLES
+from simulate.atoms import KEPT_BYTES
 from simulate.engines.cells import Cell, filled_slices
 
 if TYPE_CHECKING:
@@ -70,8 +71,18 @@ def atom_bytes(scene: Scene) -> float:
     aggregate = scene.aggregate
     if not scene.materials:
         return 0.0
+    own = _ATOM_BYTES * atom_counts(scene)
+    kept = min(own.sum(), KEPT_BYTES + own.max())
+    box = (atom_densities_per_nm3(scene) * 8 * aggregate.circumradii**3).max()
+    return float(2 * kept + _CUTTING_BYTES * box)
+
+
+def atom_densities_per_nm3(scene: Scene) -> NDArray[np.float64]:
+    """Atoms per nm^3 of each particle's crystal (n,)."""
     densities = [sum(m.element_densities_per_nm3.values()) for m in scene.materials]
-    per_nm3 = np.array(densities)[aggregate.phase]
-    kept = np.sort(per_nm3 * 4 / 3 * np.pi * aggregate.radii**3)[::-1][:CACHED_PARTICLES]
-    box = (per_nm3 * 8 * aggregate.circumradii**3).max()
-    return float(2 * _ATOM_BYTES * kept.sum() + _CUTTING_BYTES * box)
+    return np.array(densities)[scene.aggregate.phase]
+
+
+def atom_counts(scene: Scene) -> NDArray[np.float64]:
+    """About how many atoms each particle has (n,)."""
+    return atom_densities_per_nm3(scene) * 4 / 3 * np.pi * scene.aggregate.radii**3

@@ -1,23 +1,30 @@
 """Engine `response`: intensity from the thickness of every particle along the beam, calibrated beforehand.
 
-Each particle k scatters the fraction I_k(t) of the electrons that reach it, t being its exact chord at that
-point; a pixel shows I = 1 - prod(1 - I_k). The optical depth s = -ln(1 - I) adds up, so the engine works with
-s: from a table, by phase and by the direction in which the beam crosses the particle's own crystal, or s = R
-t with a coefficient R per phase or species and a lognormal factor from particle to particle.
+Each particle k scatters the fraction I_k(t) of the electrons that reach it, t being its exact chord; the
+optical depth s = -ln(1 - I) adds up over particles. s_k comes from a table, by phase and by the direction in
+which the beam crosses the particle's own crystal, or is R t with a coefficient R per phase or species, with a
+lognormal factor from particle to particle. Two things go beyond a product of independent particles:
+
+- The beam is a cone with its crossover at `focus_nm`. A pixel is the mean over rays of the cone, each of
+  which crosses every particle where it passes at that height: particles are smeared by convergence angle
+  times distance from the crossover.
+- What lies in front widens the beam, and electrons that come at an angle need less to reach the detector. So
+  s = sum_k s_k(t_k) (1 + sum_j b_jk t_j), j running over the particles in front of k (`simulate.broadening`).
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numba
 import numpy as np
 from numpy.random import SeedSequence, default_rng
 from numpy.typing import NDArray
 
+from simulate.engines.response_kernels import add_depths, add_intensity, interpolate
 from simulate.scene import Scene, child_seed
 from stochgeom.errors import UserError
-from stochgeom.projection import Field, chord_lengths_at, particle_chords
+from stochgeom.projection import Beams, Field
 
 if TYPE_CHECKING:
     from simulate.engines.tables import ResponseTable
@@ -46,6 +53,19 @@ def jitter_factors(count: int, relative_sd: float, crystals: SeedSequence) -> ND
     return np.exp(sigma * default_rng(child_seed(crystals, JITTER_KEY)).standard_normal(count))
 
 
+@dataclass(frozen=True, eq=False)
+class Depths:
+    """What the particles of a scene do: optical depths (particle, T, channel) at the thicknesses `knots` (T,)
+    in nm; `broadening` (p, q, channel) by which each nm of phase p raises what phase q behind it scatters;
+    `phase` (particle,).
+    """
+
+    knots: NDArray[np.float64]
+    depths: NDArray[np.float64]
+    broadening: NDArray[np.float64]
+    phase: NDArray[np.int64]
+
+
 class ResponseEngine:
     """Images and probes by calibrated response. Build it with `make_engine(settings)` or from a table."""
 
@@ -59,25 +79,62 @@ class ResponseEngine:
             self.table = ResponseTable.load(settings.table)
 
     def image(self, scene: Scene, microscope: Microscope) -> NDArray[np.float32]:
-        """Image (channel, y, x): the mean of I over oversampling x oversampling points of each pixel."""
-        knots, depths = self._depths(scene, microscope)
-        fine = _finer(scene.field, self.settings.oversampling)
-        chords = particle_chords(scene.aggregate, fine)
-        summed = np.zeros((depths.shape[2], *fine.shape))
-        add_depths(summed, chords.windows, chords.offsets, chords.lengths, knots, depths)
-        return pixel_means(summed, self.settings.oversampling)
+        """Image (channel, y, x): the mean of I over points of each pixel and rays through each point."""
+        known = self._depths(scene, microscope)
+        field, beams = scene.field, Beams(scene.aggregate)
+        drop = _drop_nm(scene, microscope)
+        order = np.argsort(drop, kind="stable")
+        places, slopes = self._rays(microscope)
+        total, depth = np.zeros((2, known.depths.shape[2], *field.shape))
+        passed = np.zeros((len(known.broadening), *total.shape))
+        for place, slope in zip(places, slopes, strict=True):
+            chords = beams.chords(_moved(field, place), shifts=drop[:, None] * -slope)
+            patches = (chords.windows, chords.offsets, chords.lengths)
+            depth[:], passed[:] = 0, 0
+            add_depths(
+                depth, passed, order, *patches, known.knots, known.depths, known.broadening, known.phase
+            )
+            add_intensity(total, depth)
+        return (total / len(places)).astype(np.float32)
 
     def probes(
         self, scene: Scene, microscope: Microscope, points_nm: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """Intensity (p, channel) at exact points (p, 2), x and y in nm."""
-        knots, depths = self._depths(scene, microscope)
-        chords = chord_lengths_at(scene.aggregate, np.asarray(points_nm, np.float64))
-        summed = np.zeros((len(chords), depths.shape[2]))
-        for k in range(depths.shape[0]):
-            for channel in range(depths.shape[2]):
-                summed[:, channel] += interpolate(knots, depths[k, :, channel], chords[:, k])
-        return -np.expm1(-summed)
+        known = self._depths(scene, microscope)
+        beams, drop = Beams(scene.aggregate), _drop_nm(scene, microscope)
+        slopes = self._rays(microscope)[1]
+        total = np.zeros((len(points_nm), known.depths.shape[2]))
+        for slope in slopes:
+            chords = beams.at(points_nm, shifts=drop[:, None] * -slope)
+            depth, passed = np.zeros_like(total), np.zeros((len(known.broadening), *total.shape))
+            for k in np.argsort(drop, kind="stable"):
+                own = [interpolate(known.knots, curve, chords[:, k]) for curve in known.depths[k].T]
+                depth += np.stack(own, axis=1) * (1 + passed[known.phase[k]])
+                passed += chords[None, :, k, None] * known.broadening[known.phase[k], :, None]
+            total -= np.expm1(-depth)
+        return total / len(slopes)
+
+    def _rays(self, microscope: Microscope) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Places in a pixel (m, 2), of -0.5 to 0.5, and slopes (m, 2) of the rays there, x and y.
+
+        A grid of oversampling x oversampling places, each with `cone_rays` of its own. All slopes together
+        fill the cone evenly (sunflower seeds); neighbours among them belong to different places.
+        """
+        side, rays = self.settings.oversampling, self.settings.cone_rays
+        step = (np.arange(side) + 0.5) / side - 0.5
+        places = np.tile(np.stack(np.meshgrid(step, step), axis=-1).reshape(-1, 2), (rays, 1))
+        slopes = np.zeros_like(places)
+        if rays > 1:
+            k = np.arange(len(places))
+            radius, turn = np.sqrt((k + 0.5) / len(k)), k * np.pi * (3 - np.sqrt(5))
+            slopes = (
+                1e-3
+                * microscope.convergence_mrad
+                * radius[:, None]
+                * np.stack([np.cos(turn), np.sin(turn)], 1)
+            )
+        return places, slopes
 
     def cost(self, scene: Scene, microscope: Microscope) -> str:
         """What an image costs, in words; UserError if this engine cannot serve the scene and the
@@ -86,16 +143,18 @@ class ResponseEngine:
         self._depths(scene, microscope)
         return f"{len(scene.aggregate)} chord patches, milliseconds"
 
-    def _depths(
-        self, scene: Scene, microscope: Microscope
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Thicknesses (T,) in nm and optical depths (particle, T, channel) there."""
+    def _depths(self, scene: Scene, microscope: Microscope) -> Depths:
         if self.table is None:
-            return np.array([0.0, 1000.0]), self._depths_by_coefficient(scene, microscope)
+            depths = self._depths_by_coefficient(scene, microscope)
+            alike = np.zeros(len(depths), np.int64)
+            return Depths(np.array([0.0, 1000.0]), depths, np.zeros((1, 1, 1)), alike)
         self.table.check(microscope)
-        curves = self._curves(scene.aggregate)
-        factor = jitter_factors(len(scene.aggregate), self.settings.jitter, scene.crystals)
-        return np.asarray(self.table.thickness_nm, np.float64), -np.log1p(-curves) * factor[:, None, None]
+        aggregate = scene.aggregate
+        factor = jitter_factors(len(aggregate), self.settings.jitter, scene.crystals)
+        depths = -np.log1p(-self._curves(aggregate)) * factor[:, None, None]
+        broadening = self.table.broadening(aggregate.phase_names) * float(self.settings.broadening)
+        knots, phase = np.asarray(self.table.thickness_nm, np.float64), np.asarray(aggregate.phase, np.int64)
+        return Depths(knots, depths, broadening, phase)
 
     def _depths_by_coefficient(self, scene: Scene, microscope: Microscope) -> NDArray[np.float64]:
         if len(microscope.detectors) != 1:
@@ -126,68 +185,12 @@ class ResponseEngine:
         return self.table.curves(aggregate.phase_names, aggregate.phase, directions)
 
 
-def _finer(field: Field, times: int) -> Field:
-    """The same field with `times` x `times` points in each pixel."""
-    ny, nx = field.shape
-    return Field(
-        shape=(ny * times, nx * times), pixel_size_nm=field.pixel_size_nm / times, centre_nm=field.centre_nm
-    )
+def _drop_nm(scene: Scene, microscope: Microscope) -> NDArray[np.float64]:
+    """Height (n,) of each particle's centre from the crossover of the beam, in nm."""
+    return scene.aggregate.centres[:, 2] - scene.centre_z_nm - microscope.focus_nm
 
 
-def interpolate(
-    knots: NDArray[np.float64], values: NDArray[np.float64], at: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Piecewise linear through (knots, values), the last piece going on beyond the last knot."""
-    k = np.clip(np.searchsorted(knots, at, side="right") - 1, 0, len(knots) - 2)
-    return values[k] + (at - knots[k]) / (knots[k + 1] - knots[k]) * (values[k + 1] - values[k])
-
-
-@numba.njit(cache=True)
-def add_depths(summed, windows, offsets, lengths, knots, depths):  # type: ignore[no-untyped-def]
-    """Add every particle's optical depth to `summed` (channel, y, x), in place.
-
-    windows: (n, 4) y0, y1, x0, x1; offsets: (n + 1,) into `lengths`, chords in nm, row by row within each
-    window;
-    knots: (T,) thicknesses in nm; depths: (n, T, channel). Interpolates as `interpolate` does.
-    """
-    channels = summed.shape[0]
-    for k in range(windows.shape[0]):
-        y0, y1, x0, x1 = windows[k]
-        place = offsets[k]
-        for y in range(y0, y1):
-            for x in range(x0, x1):
-                length = lengths[place]
-                place += 1
-                if length <= 0.0:
-                    continue
-                low, high = 0, knots.shape[0] - 1
-                while high - low > 1:
-                    middle = (low + high) // 2
-                    if knots[middle] <= length:
-                        low = middle
-                    else:
-                        high = middle
-                part = (length - knots[low]) / (knots[low + 1] - knots[low])
-                for c in range(channels):
-                    below = depths[k, low, c]
-                    summed[c, y, x] += below + part * (depths[k, low + 1, c] - below)
-
-
-@numba.njit(cache=True)
-def pixel_means(summed, times):  # type: ignore[no-untyped-def]
-    """Image (c, y, x) float32: mean of I = 1 - exp(-s) over the `times` x `times` points of each pixel.
-
-    summed: optical depths (c, y times, x times).
-    """
-    channels, rows, columns = summed.shape
-    image = np.zeros((channels, rows // times, columns // times), np.float32)
-    for c in range(channels):
-        for y in range(rows // times):
-            for x in range(columns // times):
-                total = 0.0
-                for row in range(y * times, (y + 1) * times):
-                    for column in range(x * times, (x + 1) * times):
-                        if summed[c, row, column] > 0.0:
-                            total -= np.expm1(-summed[c, row, column])
-                image[c, y, x] = total / (times * times)
-    return image
+def _moved(field: Field, place: NDArray[np.float64]) -> Field:
+    """The field with its points at another place in their pixels (2,), x and y in pixels."""
+    x, y = np.array(field.centre_nm) + place * field.pixel_size_nm
+    return Field(shape=field.shape, pixel_size_nm=field.pixel_size_nm, centre_nm=(x, y))

@@ -29,6 +29,7 @@ class PhaseResponse:
 
     intensity: np.ndarray  # (d, T, c) measured, fraction of the incident beam, mean over probe positions
     noise: np.ndarray  # (T, c) relative standard deviation of a direction's intensity
+    broadening: np.ndarray  # (phase, c) rise per nm of what each phase of the table scatters behind this one
     model: DirectionModel  # what lies between the directions
 
     @classmethod
@@ -38,15 +39,19 @@ class PhaseResponse:
         intensity: np.ndarray,
         noise: np.ndarray,
         laue: np.ndarray,
+        broadening: np.ndarray,
         planes: PlaneFamilies | None = None,
         convergence_mrad: float = 20.0,
     ) -> PhaseResponse:
         """From intensities (d, T, c) measured along `directions` (d, 3), unit vectors of the crystal's frame.
 
-        `noise` (T, c), `laue` (g, 3, 3) the Laue group, `planes` the crystal's strongest lattice planes.
+        `noise` (T, c), `laue` (g, 3, 3) the Laue group, `broadening` (phase, c) as `simulate.broadening` has
+        it, `planes` the crystal's strongest lattice planes.
         """
         depth = -np.log1p(-np.asarray(intensity, dtype=float))
-        return cls(intensity, noise, fit(directions, depth, noise, laue, planes, convergence_mrad))
+        return cls(
+            intensity, noise, broadening, fit(directions, depth, noise, laue, planes, convergence_mrad)
+        )
 
     @property
     def directions(self) -> np.ndarray:
@@ -111,6 +116,11 @@ class ResponseTable:
             found[these] = self.phase(phase_names[k]).curves(directions[these])
         return found
 
+    def broadening(self, phase_names: Sequence[str]) -> np.ndarray:
+        """Rise (p, q, c) per nm of phase p of what phase q behind it scatters (`simulate.broadening`)."""
+        columns = [self.phases.index(name) for name in phase_names]
+        return np.stack([self.phase(name).broadening[columns] for name in phase_names])
+
     def intensity(self, curve: np.ndarray, thickness_nm: np.ndarray) -> np.ndarray:
         """Intensity of a curve (T, c) at any thicknesses: shape of `thickness_nm` + (c,), float64.
 
@@ -149,10 +159,10 @@ class ResponseTable:
                 f"microscope.detectors {list(microscope.channel_names)} are not those of the response table "
                 f"({list(self.channel_names)}), in name, angles or sensitivity; calibrate another table"
             )
-        if microscope.aberrations or microscope.focus_nm:
+        if microscope.aberrations:
             raise UserError(
-                "microscope.aberrations, focus_nm: response tables are made without any; use the "
-                "multislice engine"
+                "microscope.aberrations: the response engine knows a beam's cone and its focus only; use the "
+                "windowed engine"
             )
 
     def save(self, path: str | Path) -> Path:
@@ -162,6 +172,7 @@ class ResponseTable:
             arrays |= {
                 f"{name}/intensity": p.intensity.astype(np.float32),
                 f"{name}/noise": p.noise.astype(np.float32),
+                f"{name}/broadening": p.broadening.astype(np.float64),
                 f"{name}/family": p.model.family.astype(np.int16),
                 f"{name}/reach": np.array(p.model.reach),
             }
@@ -201,6 +212,8 @@ class ResponseTable:
             d = len(p.directions)
             good &= p.intensity.shape == (d, len(t), len(self.channel_names)) and p.laue.shape[1:] == (3, 3)
             good &= p.noise.shape == p.intensity.shape[1:] and p.model.fits
+            good &= p.broadening.shape == (len(self.phases), len(self.channel_names))
+            good &= bool(np.isfinite(p.broadening).all())
             good &= bool(
                 np.isfinite(p.intensity).all() and (p.intensity >= 0).all() and (p.intensity < 1).all()
             )
@@ -215,7 +228,8 @@ def _phase(data: Any, name: str) -> PhaseResponse:
         reach=float(data[f"{name}/reach"]),
         **{part: _frozen(data[f"{name}/{part}"].astype(np.float64)) for part in _MODEL_ARRAYS},
     )
-    return PhaseResponse(_frozen(data[f"{name}/intensity"]), _frozen(data[f"{name}/noise"]), model)
+    measured = (_frozen(data[f"{name}/{part}"]) for part in ("intensity", "noise", "broadening"))
+    return PhaseResponse(*measured, model)
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:

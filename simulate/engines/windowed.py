@@ -25,7 +25,7 @@ from simulate.engines.detection import vacuum_signal
 from simulate.windowed.flights import Flyer
 from simulate.windowed.geometry import BLOCK_PIXELS, Geometry
 from simulate.windowed.plans import Planner
-from simulate.windowed.wave_grids import SIZES, step_columns
+from simulate.windowed.wave_grids import SIZES, band_columns
 from stochgeom.errors import UserError, require
 
 if TYPE_CHECKING:
@@ -52,10 +52,10 @@ class WindowedEngine:
             self._flyer = Flyer(Planner.load(path))
 
     def windows(self, scene: Scene, microscope: Microscope) -> list[tuple[int, int]]:
-        """Window sizes that probes of a scene may ask for, with the columns that a step looks at."""
+        """Window sizes that probes of a scene may ask for, with the columns of their bands."""
         geometry = Geometry(self.settings, microscope, scene)
         sizes = [n for n in SIZES if geometry.narrowest <= n <= geometry.largest]
-        return [(n, step_columns(n, geometry.sampling, microscope, geometry.held_mrad)) for n in sizes]
+        return [(n, band_columns(n)) for n in sizes]
 
     def image(self, scene: Scene, microscope: Microscope) -> NDArray[np.float32]:
         """Image (channel, y, x): one probe at each pixel's centre."""

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from simulate.engines.base import square_blocks
 from simulate.engines.detection import Detection, whole_rings_mrad
-from simulate.engines.multislice_cost import atom_bytes
+from simulate.engines.multislice_cost import atom_bytes, atom_counts
 from simulate.recipe_settings import MultisliceSettings
-from simulate.windowed.wave_grids import BAND, SOFT_EDGE, window_size
+from simulate.windowed.wave_grids import BAND, SIZES, SOFT_EDGE, window_size
 from simulate.windowed.windows import Optics
 from stochgeom.errors import UserError
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 BLOCK_PIXELS = 24
 """Side of a block unless it is stated."""
 _PROBE_MARGIN = 1.2  # of the convergence angle, which the band must hold
+_TILE_ATOM_BYTES = 200  # for each atom of a tile while it is sorted into slices
 _SLICE_STEPS = 6  # a slice costs about as much as so many steps of a wave of its size
 
 
@@ -48,6 +50,7 @@ class Geometry:
             reach=settings.reach_angstrom,
         )
         self.detection = self._detection()
+        self.pixels = settings.block_pixels or BLOCK_PIXELS
         self.narrowest = window_size(settings.window_angstrom / self.sampling)
         self.largest = window_size(2 * self.widest / self.sampling)
 
@@ -123,7 +126,7 @@ class Geometry:
     def memory_bytes(self, flyer: Flyer) -> int:
         """Bound of what a process needs for any block beyond its imports."""
         largest = self.largest
-        pixels = self.settings.block_pixels or BLOCK_PIXELS
+        pixels = self.pixels
         side = 10 * pixels * self.scene.field.pixel_size_nm / self.sampling
         tile = (side + largest + 2) ** 2
         channels = len(self.microscope.detectors)
@@ -132,8 +135,25 @@ class Geometry:
         each = (8 + 4 * channels) * tile
         slices = max(min(flyer.slice_bytes, count * each), each) + 8 * tile
         waves = max(min(flyer.wave_bytes, pixels**2 * 8.0 * largest**2), 8.0 * largest**2)
-        grids = 12 * (40 + 8 * channels) * largest**2  # a dozen window sizes: band, sensitivities, work
-        return int(slices + waves + grids + 2 * atom_bytes(self.scene) + 1e8)
+        points = sum(n * n for n in SIZES if self.narrowest <= n <= largest)
+        grids = (30 + 10 * channels) * points  # band, limit, probe, sensitivities, work
+        return int(
+            slices + waves + grids + atom_bytes(self.scene) + self._tile_atoms() * _TILE_ATOM_BYTES + 1e8
+        )
+
+    def _tile_atoms(self) -> float:
+        """About how many atoms the fullest tile of an image has."""
+        if not self.scene.materials:
+            return 0.0
+        field, aggregate = self.scene.field, self.scene.aggregate
+        half = 0.05 * self.largest * self.sampling + 0.5 * self.pixels * field.pixel_size_nm
+        blocks = square_blocks(field.shape, self.pixels)
+        middle = np.array([((b.x0 + b.x1 - 1) / 2, (b.y0 + b.y1 - 1) / 2) for b in blocks])
+        places = np.array(field.origin_nm) + middle * field.pixel_size_nm
+        gap = np.abs(places[:, None] - aggregate.centres[None, :, :2]).max(axis=2)
+        near = gap < half + aggregate.circumradii
+        share = np.minimum(1.0, (2 * half) ** 2 / (np.pi * aggregate.circumradii**2))
+        return float((near * share * atom_counts(self.scene)).sum(axis=1).max())
 
     def words(self) -> str:
         """What an image costs."""

@@ -96,16 +96,16 @@ class Multislice:
             self._enter(flight, grid)
             last = len(run.slices) - 1
             while int(k := run.slices[flight.next_slice]) in made:
-                share = self._transmit(flight, grid, made[int(k)])
+                self._transmit(flight, grid, made[int(k)])
                 if flight.next_slice == last:
                     break
                 self._read(flight, grid, int(k))
-                self._step(flight, grid, share, self._distance(run, flight.next_slice))
+                self._step(flight, grid, self._distance(run, flight.next_slice))
                 flight.next_slice += 1
             else:
                 flight.keep(self.plans[grid.size].work)
                 return
-            self._end_run(flight, grid, share)
+            self._end_run(flight, grid)
 
     def _distance(self, run: Run, k: int) -> float:
         return self.tile.height(int(run.slices[k + 1])) - self.tile.height(int(run.slices[k]))
@@ -123,35 +123,28 @@ class Multislice:
         work *= along_x
         self.plans[grid.size].backward()
 
-    def _transmit(self, flight: Flight, grid: WaveGrid, made: Slice) -> float:
-        """Cross a slice. Returns the share of the beam behind it."""
+    def _transmit(self, flight: Flight, grid: WaveGrid, made: Slice) -> None:
         n, (x, y) = grid.size, flight.middle
         begin = n // 2
         sums = np.zeros(len(made.signal))
-        left: float = transmit(self.plans[n].work, made.transmission, made.signal, y - begin, x - begin, sums)
+        transmit(self.plans[n].work, made.transmission, made.signal, y - begin, x - begin, sums)
         flight.signal[self.tile.beyond] += sums / n**2
-        return left / n**2
 
-    def _step(self, flight: Flight, grid: WaveGrid, share: float, distance: float) -> None:
-        """From the transmitted wave, of this share of the beam, to the wave in front of the next slice.
-
-        What leaves the band lies mostly beyond the columns that are transformed. Detectors see all of that
-        alike, so Parseval's theorem gives it from the share.
-        """
+    def _step(self, flight: Flight, grid: WaveGrid, distance: float) -> None:
+        """From the transmitted wave to the wave in front of the next slice; what leaves the band is seen."""
         plans = self.plans[grid.size]
-        plans.forward()
-        if grid.leaks:
-            sums = np.zeros(len(flight.signal))
-            detect(plans.work, grid.near, sums)
-            flight.signal += sums / grid.size**4 + share * grid.outside
-        propagate(plans.work, grid.limit, *self._ramp(grid, distance))
+        plans.forward.execute()
+        sums = np.zeros(len(grid.cut))
+        propagate(plans.work, grid.limit, *self._ramp(grid, distance), grid.cut, sums)
+        if len(sums):
+            flight.signal += sums / grid.size**4
         plans.backward()
 
-    def _exit(self, flight: Flight, grid: WaveGrid) -> NDArray[np.float64]:
+    def _exit(self, grid: WaveGrid) -> NDArray[np.float64]:
         """What the detectors see (channel,) of the wave in the work array, which is transformed."""
-        sums = np.zeros(len(flight.signal))
-        self.plans[grid.size].complete()
-        detect(self.plans[grid.size].work, grid.held, sums)
+        plans, sums = self.plans[grid.size], np.zeros(len(grid.held))
+        plans.forward.execute()
+        detect(plans.work, grid.held, sums)
         return sums / grid.size**4
 
     def _read(self, flight: Flight, grid: WaveGrid, k: int) -> None:
@@ -159,7 +152,7 @@ class Multislice:
         if k in flight.read_after:
             work = self.plans[grid.size].work
             wave = work.copy()
-            flight.readings.append(flight.signal + self._exit(flight, grid))
+            flight.readings.append(flight.signal + self._exit(grid))
             work[...] = wave
 
     def _ramp(self, grid: WaveGrid, distance: float) -> Ramp:
@@ -170,13 +163,13 @@ class Multislice:
             self._ramps[key] = along.real.copy(), along.imag.copy()
         return self._ramps[key]
 
-    def _end_run(self, flight: Flight, grid: WaveGrid, share: float) -> None:
+    def _end_run(self, flight: Flight, grid: WaveGrid) -> None:
         """After the last slice of a window: the exit, or the next window."""
         last = int(flight.runs[flight.run].slices[-1])
         flight.run += 1
         flight.next_slice = 0
         if flight.finished:
-            flight.signal += self._exit(flight, grid)
+            flight.signal += self._exit(grid)
             if last in flight.read_after:
                 flight.readings.append(flight.signal.copy())
             flight.wave = None
@@ -187,10 +180,10 @@ class Multislice:
         wider = self.grids[after.size]
         if after.size > grid.size:
             _pad(self.plans[grid.size].work, self.plans[wider.size].work)
-            self._step(flight, wider, share, distance)
+            self._step(flight, wider, distance)
             flight.keep(self.plans[wider.size].work)
             return
-        self._step(flight, grid, share, distance)
+        self._step(flight, grid, distance)
         if after.size < grid.size:
             self._crop(flight, grid, after.size)
         else:
@@ -204,7 +197,7 @@ class Multislice:
         assert flight.wave is not None
         flight.wave *= np.float32(size / grid.size)
         work[middle] = 0
-        flight.signal += self._exit(flight, grid)
+        flight.signal += self._exit(grid)
 
 
 def _pad(small: NDArray[np.complex64], large: NDArray[np.complex64]) -> None:

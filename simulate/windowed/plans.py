@@ -26,33 +26,21 @@ _APART = 8  # spare points at the end of a row: columns of 256 points would shar
 class Plans:
     """FFTW plans for one window, on one array `work` (n, n) complex64; transforms are not normalised.
 
-    `forward` and `backward` leave out columns that a step need not look at: they take `columns` at the
-    beginning of a row, and as many but one at its end. `complete` is forward with all of them.
+    Forward is complete. Backward takes the columns of the band first, then all rows: `columns` at the
+    beginning of a row, and as many but one at its end.
     """
 
     def __init__(self, size: int, columns: int, efforts: tuple[tuple[str, ...], ...]) -> None:
         pyfftw = require("pyfftw", extra="simulate")
         self.work: NDArray[np.complex64] = pyfftw.empty_aligned((size, size + _APART), np.complex64)[:, :size]
-        sides = self.work[:, :columns], self.work[:, max(columns, size - columns + 1) :]
-        self._complete = _plan(self.work, (0, 1), "FFTW_FORWARD", efforts)
-        rows, back = (_plan(self.work, (1,), f"FFTW_{way}WARD", efforts) for way in ("FOR", "BACK"))
-        left, right = (_plan(side, (0,), "FFTW_FORWARD", efforts) for side in sides)
-        self._forward = (rows, left, right)
+        self.forward = _plan(self.work, (0, 1), "FFTW_FORWARD", efforts)
+        sides = self.work[:, :columns], self.work[:, size - columns + 1 :]
         left, right = (_plan(side, (0,), "FFTW_BACKWARD", efforts) for side in sides)
-        self._backward = (left, right, back)
+        self._backward = (left, right, _plan(self.work, (1,), "FFTW_BACKWARD", efforts))
         self.work[...] = 0
 
-    def complete(self) -> None:
-        """The whole transform."""
-        self._complete.execute()
-
-    def forward(self) -> None:
-        """The transform; columns that are left out hold the rows' transforms."""
-        for plan in self._forward:
-            plan.execute()
-
     def backward(self) -> None:
-        """The inverse transform of a wave that ends within the columns; others must be 0."""
+        """The inverse transform of what is 0 beyond the columns."""
         for plan in self._backward:
             plan.execute()
 

@@ -25,7 +25,7 @@ OCCUPANCY_ANGSTROM = 2.0
 class Slice:
     """One slice, float32: transmission (2, y, x), real and imaginary part; signal kernels (channel, y, x).
 
-    `planes` (2, y, x): phase and absorption while it is made, shared by all slices.
+    `planes` (2, y, x): phase and absorption while it is made, shared by all slices, and 0 in between.
     """
 
     transmission: NDArray[np.float32]
@@ -53,6 +53,7 @@ class SliceMemory:
         if self._room.size < 2 * points + count * each:
             self._room = np.empty(2 * points + count * each, np.float32)
         planes = self._room[: 2 * points].reshape(2, *shape)
+        planes.fill(0.0)
         rest = self._room[2 * points : 2 * points + count * each].reshape(count, each)
         return [
             Slice(
@@ -139,8 +140,7 @@ class TileSlices:
     def make(self, k: int, made: Slice) -> Slice:
         """The k-th filled slice, written over another one."""
         phase, absorption = made.planes
-        for plane in (phase, absorption, *made.signal):
-            plane.fill(0.0)
+        made.signal.fill(0.0)
         scale = np.float32(self.sampling / STEP_ANGSTROM)
         for number, grid in self._elements(k):
             table = self.tables[number]
@@ -148,7 +148,7 @@ class TileSlices:
             add_radial(absorption, grid, table.absorption, scale)
             for plane, channel in zip(made.signal, self.beyond, strict=True):
                 add_radial(plane, grid, table.signal[channel], scale)
-        exponential(phase, absorption, made.transmission)
+        exponential(made.planes, made.transmission)
         return made
 
     def _elements(self, k: int) -> Sequence[tuple[int, NDArray[np.float64]]]:
@@ -158,14 +158,43 @@ class TileSlices:
         return [(int(z), self.grid[begin:end][numbers == z]) for z in np.unique(numbers)]
 
 
-def exponential(
-    phase: NDArray[np.float32], absorption: NDArray[np.float32], out: NDArray[np.float32]
-) -> None:
-    """out (2, y, x) = real and imaginary part of exp(i phase - absorption); the other two are used up."""
-    for p, a, real, imaginary in zip(phase, absorption, *out, strict=True):  # a row stays in the cache
-        np.exp(np.negative(a, out=a), out=a)
-        np.multiply(np.cos(p, out=real), a, out=real)
-        np.multiply(np.sin(p, out=imaginary), a, out=imaginary)
+# Not all of fastmath: another order of the subtractions would undo the reduction of the phase.
+@numba.njit(cache=True, nogil=True, fastmath={"nnan", "ninf", "nsz", "contract"})
+def exponential(planes, out):  # type: ignore[no-untyped-def]
+    """out = real and imaginary part of exp(i phase - absorption), and planes = 0; all (2, y, x) float32.
+
+    One pass without calls, which the compiler makes vectors of: the phase reduced to a quarter turn (Cody and
+    Waite) and the polynomials of Cephes, within 2e-7; exp(-a) as the 16th power of its Taylor series for
+    a / 16, within 2e-6 for absorptions up to 4.
+    """
+    inverse, high, low = np.float32(0.63661977), np.float32(1.5703125), np.float32(4.83826795e-4)
+    one, half = np.float32(1.0), np.float32(0.5)
+    s1, s2, s3 = np.float32(-1.6666654611e-1), np.float32(8.3321608736e-3), np.float32(-1.9515295891e-4)
+    c1, c2, c3 = np.float32(4.166664568e-2), np.float32(-1.388731625e-3), np.float32(2.443315712e-5)
+    e1, e2, e3 = np.float32(1 / 6), np.float32(1 / 24), np.float32(1 / 120)
+    for y in range(planes.shape[1]):
+        phase, absorption, real, imaginary = planes[0, y], planes[1, y], out[0, y], out[1, y]
+        for x in range(planes.shape[2]):
+            turns = np.floor(phase[x] * inverse + half)
+            r = (phase[x] - turns * high) - turns * low
+            z = r * r
+            sine = r + r * z * (s1 + z * (s2 + z * s3))
+            cosine = one - half * z + z * z * (c1 + z * (c2 + z * c3))
+            quarter = np.int32(turns)
+            odd = (quarter & 1) != 0
+            a, b = (sine, cosine) if odd else (cosine, sine)
+            a = -a if ((quarter + 1) & 2) != 0 else a
+            b = -b if (quarter & 2) != 0 else b
+            t = absorption[x] * np.float32(1 / 16)
+            fall = one - t + t * t * (half - t * (e1 - t * (e2 - t * e3)))
+            fall *= fall
+            fall *= fall
+            fall *= fall
+            fall *= fall
+            real[x] = a * fall
+            imaginary[x] = b * fall
+        phase[:] = np.float32(0.0)
+        absorption[:] = np.float32(0.0)
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)

@@ -40,30 +40,19 @@ def band_limit(frequency: NDArray[np.float64]) -> NDArray[np.float32]:
     return (0.5 * (1 + np.cos(np.pi * falling))).astype(np.float32)
 
 
-def step_columns(size: int, sampling: float, microscope: Microscope, held_mrad: float = np.inf) -> int:
-    """Columns that a step must look at, at the beginning of a row of `size` points in FFT order.
-
-    Those of the band, and those further out where a detector does not see everything, or nothing, alike.
-    Arguments as of `wave_grid`.
-    """
-    half = np.arange(size // 2 + 1)
-    band = int(np.count_nonzero(band_limit(half * 2 / size)))
-    if not np.isinf(held_mrad):
-        return band
-    angle = 1e3 * microscope.wavelength_angstrom / (size * sampling) * np.hypot(half[:, None], half[None])
-    differs = [(seen != seen[-1, -1]).any(axis=0) for seen in (d.weight(angle) for d in microscope.detectors)]
-    uneven = np.flatnonzero(np.any(differs, axis=0))
-    return max(band, int(uneven[-1]) + 1 if len(uneven) else 0)
+def band_columns(size: int) -> int:
+    """Columns of the band at the beginning of a row of `size` points in FFT order, the first included."""
+    return int(np.count_nonzero(band_limit(np.arange(size // 2 + 1) * 2 / size)))
 
 
 class WaveGrid:
     """Everything that waves of one window size share. Build it with `wave_grid`.
 
-    band (n, n) float32: limit of the wave, and `limit` with the 1 / n^2 of both transforms. Sensitivities
-    (channel, n, n): `held` for the exit, `leaving` for what a step cuts; beyond `columns` of a row that is
-    `outside` (channel,) everywhere, and `near` (channel, n, n) what it differs by. All in FFT order.
-    `held_mrad` below infinity ends what is detected, as abTEM's detectors do; then nothing is counted of
-    what a step cuts.
+    band (n, n) float32: limit of the wave. Sensitivities (channel, n, n): `held` for the exit, `leaving` for
+    what a step cuts. What a step works with: `limit`, the band with the 1 / n^2 of both transforms, and
+    `cut`, `leaving` without its negative rows, and without channels if there is nothing to see. All in FFT
+    order. `held_mrad` below infinity ends what is detected, as abTEM's detectors do; then nothing is counted
+    of what a step cuts.
     """
 
     def __init__(self, size: int, sampling: float, microscope: Microscope, held_mrad: float) -> None:
@@ -71,16 +60,15 @@ class WaveGrid:
         self.frequency = np.fft.fftfreq(size, sampling)
         k = np.hypot(self.frequency[:, None], self.frequency[None])
         self.band = band_limit(2 * sampling * k)
-        self.limit = self.band / np.float32(size**2)
-        self.columns = step_columns(size, sampling, microscope, held_mrad)
+        self.limit = self.band[: size // 2 + 1] / np.float32(size**2)
+        self.columns = band_columns(size)
         angle = 1e3 * microscope.wavelength_angstrom * k
         seen = np.stack([d.weight(angle) for d in microscope.detectors])
         self.held = np.where(angle < held_mrad, seen, 0.0).astype(np.float32)
         cut = 1 - self.band.astype(float) ** 2
         self.leaving = np.where(np.isinf(held_mrad), seen * cut, 0.0).astype(np.float32)
-        self.outside = self.leaving[:, size // 2, size // 2].astype(float)
-        self.near = self.leaving - self.outside[:, None, None].astype(np.float32)
-        self.leaks = bool(self.leaving.any())
+        leaks = self.leaving.any()
+        self.cut = np.ascontiguousarray(self.leaving[: int(leaks) * len(seen), : size // 2 + 1])
         self.probe = self._probe()
 
     def _probe(self) -> NDArray[np.complex64]:
@@ -132,10 +120,9 @@ def transmit(wave, transmission, signal, y0, x0, sums):  # type: ignore[no-untyp
     """wave *= transmission in the window at (y0, x0) of a slice; `sums` (c,) get sum |wave|^2 signal before.
 
     wave (n, n) complex64; transmission (2, y, x), signal (c, y, x) float32. Of planes instead of complex
-    numbers the compiler makes vectors: twice as fast. Returns sum |wave|^2 afterwards.
+    numbers the compiler makes vectors: twice as fast.
     """
     n = wave.shape[0]
-    left = 0.0
     for y in range(n):
         row = wave[y].view(np.float32)
         for c in range(signal.shape[0]):
@@ -145,27 +132,30 @@ def transmit(wave, transmission, signal, y0, x0, sums):  # type: ignore[no-untyp
                 total += (row[2 * x] * row[2 * x] + row[2 * x + 1] * row[2 * x + 1]) * kernel[x]
             sums[c] += total
         real, imaginary = transmission[0, y0 + y, x0 : x0 + n], transmission[1, y0 + y, x0 : x0 + n]
-        total = np.float32(0.0)
         for x in range(n):
             a, b = row[2 * x], row[2 * x + 1]
-            re, im = a * real[x] - b * imaginary[x], a * imaginary[x] + b * real[x]
-            row[2 * x] = re
-            row[2 * x + 1] = im
-            total += re * re + im * im
-        left += float(total)
-    return left
+            row[2 * x] = a * real[x] - b * imaginary[x]
+            row[2 * x + 1] = a * imaginary[x] + b * real[x]
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
-def propagate(work, limit, real, imaginary):  # type: ignore[no-untyped-def]
-    """work *= limit x along_y x along_x with along = real + i imaginary (n,).
+def propagate(work, limit, real, imaginary, weights, sums):  # type: ignore[no-untyped-def]
+    """Adds sum |work|^2 weights to `sums` (c,), then work *= limit x along_y x along_x.
 
-    work (n, n) complex64 and limit (n, n) float32 in FFT order. Whole rows: of parts of them the compiler
-    makes no vectors.
+    work (n, n) complex64 in FFT order; along = real + i imaginary (n,). limit (n / 2 + 1, n) and weights (c,
+    n / 2 + 1, n) float32 hold the rows of positive frequencies, which those of negative ones repeat: less
+    to read. Whole rows, because of parts of them the compiler makes no vectors.
     """
     n = work.shape[0]
     for y in range(n):
-        row, least = work[y].view(np.float32), limit[y]
+        row, mirrored = work[y].view(np.float32), min(y, n - y)
+        least = limit[mirrored]
+        for k in range(weights.shape[0]):
+            weight = weights[k, mirrored]
+            total = np.float32(0.0)
+            for x in range(n):
+                total += (row[2 * x] * row[2 * x] + row[2 * x + 1] * row[2 * x + 1]) * weight[x]
+            sums[k] += total
         c, d = real[y], imaginary[y]
         for x in range(n):
             g = (c * real[x] - d * imaginary[x]) * least[x]

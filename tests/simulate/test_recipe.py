@@ -251,3 +251,21 @@ def test_splits_are_exact_over_a_period_and_even_within_it(train, calibration, v
     for code, count in enumerate(wanted):
         expected = np.arange(1, len(pattern) + 1) * count / len(pattern)
         assert np.abs(np.cumsum(pattern == code) - expected).max() <= 2.5
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("samples", "8"),
+        ("samples", True),
+        ("seed", 3.0),
+        ("engine.band_mrad", "60"),
+        ("engine.window_angstrom", False),
+    ],
+)
+def test_text_and_truth_are_no_numbers(key, value):
+    data = Recipe.load("windowed-30").model_dump(mode="json", exclude_unset=True)
+    table = data["engine"] if key.startswith("engine.") else data
+    table[key.split(".")[-1]] = value
+    with pytest.raises(UserError, match=rf"{key} = .*should be a valid (number|integer)"):
+        Recipe.from_dict(data)

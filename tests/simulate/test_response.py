@@ -43,7 +43,8 @@ def scene_of(centres, radii, species, field, seed=1):
 
 
 def by_coefficients(**changes):
-    return make_engine(ResponseSettings(coefficients_per_um=COEFFICIENTS, **changes))
+    """Without a cone unless it is stated."""
+    return make_engine(ResponseSettings(coefficients_per_um=COEFFICIENTS, **{"cone_rays": 1, **changes}))
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def table(tmp_path):
         rate = scale * (1 + generator.random((6, 1, 2)))
         intensity = -np.expm1(-rate * thickness[None, :, None] * (1 + 0.02 * thickness[None, :, None]))
         return PhaseResponse.fitted(
-            directions, intensity, 0 * intensity[0], np.stack([np.eye(3), -np.eye(3)])
+            directions, intensity, 0 * intensity[0], np.stack([np.eye(3), -np.eye(3)]), np.zeros((2, 2))
         )
 
     metadata = {
@@ -126,6 +127,46 @@ def test_oversampling_averages_the_points_of_a_pixel(recipe):
     np.testing.assert_allclose(by_coefficients(oversampling=3).image(made.scene, SCOPE), means, atol=1e-7)
 
 
+def test_the_cone_smears_what_is_out_of_focus():
+    """Against rays of a dense grid of slopes, in plain NumPy."""
+    field = Field(shape=(24, 24), pixel_size_nm=0.5)
+    centres, radii = np.array([[0, 0, -60.0], [1.0, 0.5, 60.0]]), np.array([3.0, 2.0])
+    scene = scene_of(centres, radii, [0, 1], field)
+    focus = 30.0
+    engine = by_coefficients(oversampling=1, cone_rays=64)
+    points = np.random.default_rng(0).uniform(-5, 5, (30, 2))
+    slope = np.linspace(-1, 1, 121)
+    slopes = np.stack(np.meshgrid(slope, slope), -1).reshape(-1, 2)
+    slopes = 1e-3 * SCOPE.convergence_mrad * slopes[(slopes**2).sum(axis=1) <= 1]
+    through = np.ones((len(points), len(slopes)))
+    for centre, radius, per_nm in zip(centres, radii, (5.0e-4, 1.69e-3), strict=True):
+        height = centre[2] - scene.centre_z_nm - focus
+        at = points[:, None] + slopes[None] * height - centre[:2]
+        chord = 2 * np.sqrt(np.clip(radius**2 - (at**2).sum(axis=2), 0, None))
+        through *= np.exp(-per_nm * chord)
+    expected = 1 - through.mean(axis=1)
+    found = engine.probes(scene, Microscope(focus_nm=focus), points)[:, 0]
+    sharp = by_coefficients().probes(scene, SCOPE, points)[:, 0]
+    assert np.abs(found - expected).max() < 0.02 * expected.max() < 0.2 * np.abs(sharp - expected).max()
+
+
+def test_the_cone_keeps_what_a_particle_scatters():
+    field = Field(shape=(60, 60), pixel_size_nm=0.5)
+    scene = scene_of([[0, 0, 50.0], [1, 1, -50.0]], [4.0, 3.0], [0, 0], field)
+    sharp, smeared = (by_coefficients(cone_rays=rays).image(scene, SCOPE) for rays in (1, 16))
+    assert smeared.sum() == pytest.approx(sharp.sum(), rel=0.005)
+    assert np.abs(smeared - sharp).max() > 0.1 * sharp.max()
+
+
+def test_only_the_particle_at_the_crossover_is_sharp():
+    field = Field(shape=(40, 80), pixel_size_nm=0.5)
+    scene = scene_of([[-10, 0, -80.0], [10, 0, 80.0]], [4.0, 4.0], [1, 1], field)
+    sharp = by_coefficients().image(scene, SCOPE)[0]
+    image = by_coefficients(cone_rays=16).image(scene, Microscope(focus_nm=-80.0))[0]
+    np.testing.assert_allclose(image[:, :35], sharp[:, :35], atol=1e-9)
+    assert np.abs(image[:, 45:] - sharp[:, 45:]).max() > 0.1 * sharp.max()
+
+
 def test_jitter_has_median_one_and_the_stated_scatter():
     factors = jitter_factors(20_000, 0.3, SeedSequence(5))
     sigma = np.log(factors).std()
@@ -147,7 +188,7 @@ def test_a_table_is_looked_up_by_each_particles_own_direction(table):
     field = Field(shape=(12, 12), pixel_size_nm=1.0)
     centres = [[-3, 0, 0], [3, 0.5, 4], [0, 2, -9]]
     scene = scene_of(centres, [4.0, 3.0, 2.5], [0, 1, 1], field)
-    engine = make_engine(ResponseSettings(table=str(path)))
+    engine = make_engine(ResponseSettings(table=str(path), cone_rays=1))
     points = np.random.default_rng(2).uniform(-5, 5, (40, 2))
     chords = chord_lengths_at(scene.aggregate, points)
     through = np.ones((40, 2))
@@ -156,7 +197,7 @@ def test_a_table_is_looked_up_by_each_particles_own_direction(table):
         through *= 1 - loaded.intensity(loaded.curve(phase, direction), chords[:, k])
     assert isinstance(engine, Engine)
     np.testing.assert_allclose(engine.probes(scene, scope, points), 1 - through, rtol=1e-6, atol=1e-12)
-    fine = make_engine(ResponseSettings(table=str(path), oversampling=1)).image(scene, scope)
+    fine = make_engine(ResponseSettings(table=str(path), cone_rays=1, oversampling=1)).image(scene, scope)
     x, y = np.meshgrid(field.x_nm, field.y_nm)
     exact = engine.probes(scene, scope, np.stack([x.ravel(), y.ravel()], axis=1))
     np.testing.assert_allclose(fine, exact.T.reshape(2, 12, 12), atol=1e-7)

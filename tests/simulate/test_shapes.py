@@ -97,6 +97,7 @@ def test_the_response_engine_sees_the_chords_of_the_bodies(shaped):
         "name": "response",
         "coefficients_per_um": {"TiO2": 1.0, "WO3": 1.0},
         "oversampling": 1,
+        "cone_rays": 1,
     }
     recipe = Recipe.from_dict(shaped)
     made = realise(recipe, 1)
