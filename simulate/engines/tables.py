@@ -228,8 +228,10 @@ def _phase(data: Any, name: str) -> PhaseResponse:
         reach=float(data[f"{name}/reach"]),
         **{part: _frozen(data[f"{name}/{part}"].astype(np.float64)) for part in _MODEL_ARRAYS},
     )
-    measured = (_frozen(data[f"{name}/{part}"]) for part in ("intensity", "noise", "broadening"))
-    return PhaseResponse(*measured, model)
+    intensity, noise, broadening = (
+        _frozen(data[f"{name}/{part}"]) for part in ("intensity", "noise", "broadening")
+    )
+    return PhaseResponse(intensity, noise, broadening, model)
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:
