@@ -76,7 +76,7 @@ def demo(
         print(f"[{time.monotonic() - started:4.0f} s] {text}", flush=True)
 
     recipe = Recipe.load("demo")
-    step("1/5 the shipped response table against fresh abTEM multislice")
+    step("1/5 the shipped response table against fresh multislice")
     for spot in spot_check(ResponseTable.load(DEMO_TABLE), directions=3, workers=workers):
         step(
             f"    {spot.phase}: R = {spot.table:.3f} per µm in the table, {spot.fresh:.3f} +- "

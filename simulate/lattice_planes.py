@@ -25,7 +25,7 @@ class PlaneFamilies(NamedTuple):
     strength: NDArray[np.float64]
 
 
-def plane_families(material: Material, most: int = 40) -> PlaneFamilies:
+def plane_families(material: Material, most: int = 80) -> PlaneFamilies:
     """The strongest families of planes that the Laue group maps onto each other, at most `most` of them.
 
     The strength is the root of the summed squares of the potential's Fourier coefficients along the normal,
