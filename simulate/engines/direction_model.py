@@ -25,7 +25,7 @@ Array = NDArray[np.float64]
 
 BAND_WIDTHS = (0.6, 1.25)
 """Of the Gaussians across a plane, in units of the convergence angle."""
-_SCALES, _REACHES, _SHARES = (0.75, 1.0, 1.4), (0.7, 1.0, 1.5), (0.4, 0.8)  # what `fit` chooses from
+_SCALES, _REACHES, _SHARES = (0.75, 1.0, 1.4), (0.7, 1.0, 1.5), (0.8, 0.95)  # what `fit` chooses from
 _LEAST_RAD = 5e-3
 _NEIGHBOURS = 16
 _ROWS = 256  # directions at a time, to bound memory
