@@ -34,7 +34,7 @@ from simulate.windowed.geometry import Geometry
 GRID = {"potential": "abtem", "band_mrad": 110, "slice_thickness_angstrom": 2}
 RING = (Detector(name="HAADF", inner_mrad=60, outer_mrad=100),)
 FIELD_POINTS = 1536  # 9.2 nm
-WINDOWS = ((26.0, 4.0), (40.0, 12.0), (52.0, 20.0))
+WINDOWS = ((26.0, 4.0), (26.0, 8.0), (40.0, 12.0), (52.0, 20.0))
 """Window and reach in Å."""
 RADIUS = 2.0
 EDGE_NM = 0.3

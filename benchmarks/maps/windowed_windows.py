@@ -6,8 +6,9 @@ Windows: spheres in focus and pairs of anatase and gamma-WO3 above each other, 1
 focus at the entrance, in the middle and at the exit; radii of 3 nm; band and slices are the defaults. The
 reference has windows of 60 Å and a reach of 25 Å.
 
-Bands and slices: three touching spheres of 12 nm, one above the other, of both phases, focus in the middle. The
-reference keeps waves to 140 mrad, slices of 2 Å; windows are 34 Å. Beside it what other displacements change.
+Bands and slices: three touching spheres of 12 nm, one above the other, of both phases, focus in the middle.
+The reference keeps waves to 140 mrad, slices of 2 Å; windows are 34 Å, the reach is 8 Å. Beside it what other
+displacements change.
 
 Always the same displaced atoms and probes, so that no phonon scatter is in the differences.
 """
@@ -31,14 +32,17 @@ from simulate.scene import Scene
 PHASES = ("anatase", "gamma-WO3")
 PROBES = 24
 WIDE = {"window_angstrom": 60, "reach_angstrom": 25}
-WINDOWS = tuple({"window_angstrom": w} for w in (20, 26, 34, 42))
-REACHES = tuple({"window_angstrom": 34, "reach_angstrom": r} for r in (2, 8, 14))
+SIDES = (20, 26, 34, 42)
+NEAR, FAR = (tuple({"window_angstrom": w, "reach_angstrom": r} for w in SIDES) for r in (4, 8))
+REACHES = tuple({"window_angstrom": 34, "reach_angstrom": r} for r in (2, 14))
 SPREADS = tuple({"spread_mrad": s} for s in (20, 60))
 BOTH = ({"window_angstrom": 42, "reach_angstrom": 14},)
 
 FINE = {"band_mrad": 140, "slice_thickness_angstrom": 2}
 BANDS = tuple({"band_mrad": b, "slice_thickness_angstrom": 4} for b in (40, 50, 60, 80, 100, 120))
-SLICES = tuple({"band_mrad": 60, "slice_thickness_angstrom": t} for t in (2, 6, 8))
+SLICES = tuple(
+    {"band_mrad": b, "slice_thickness_angstrom": t} for b, t in ((60, 2), (60, 6), (60, 8), (80, 2), (100, 2))
+)
 FIXED = {"window_angstrom": 34, "reach_angstrom": 8}
 
 DEFAULTS = {
@@ -83,7 +87,7 @@ def study_windows() -> dict[str, Found]:
         references = [windowed(*part, **WIDE) for part in parts]
         seconds = sum(s for _, s in references)
         print(f"{name}: {PROBES * len(parts)} probes, reference {seconds:.0f} s", flush=True)
-        for settings in (*WINDOWS, *REACHES, *SPREADS, *BOTH):
+        for settings in (*NEAR, *FAR, *REACHES, *SPREADS, *BOTH):
             made = [windowed(*part, **settings) for part in parts]
             one = [errors(f, r) for (f, _), (r, _) in zip(made, references, strict=True)]
             found[key(settings)] = one
@@ -116,9 +120,11 @@ def study_bands() -> tuple[dict[str, Found], list[Errors]]:
         scene = spheres([*phases], [[*a, h] for a, h in zip(axes, heights, strict=True)], [6.0] * 3)
         points, microscope = on_disc(centre, 0.0, 1.9, PROBES // 2, 3), Microscope()
         reference, seconds = windowed(scene, microscope, points, **FINE, **FIXED)
+        scatter = 100 * reference.std(ddof=1) / reference.mean()
+        signal = 100 * reference.mean()
         print(
-            f"{name}: {len(points)} probes, mean signal {100 * reference.mean():.1f} %, scatter between probes "
-            f"{100 * reference.std(ddof=1) / reference.mean():.1f} %, reference {seconds:.0f} s",
+            f"{name}: {len(points)} probes, mean signal {signal:.1f} %, scatter between them {scatter:.1f} %, "
+            f"reference {seconds:.0f} s",
             flush=True,
         )
         found: Found = {}
@@ -142,43 +148,41 @@ def draw(windows: dict[str, Found], bands: dict[str, Found], other: list[Errors]
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.7), sharey=True, layout="constrained")
-    groups = {
-        "in focus": [n for n in windows if n == "in focus"],
-        "16 nm deep": [n for n in windows if n.startswith("16")],
-        "60 nm deep": [n for n in windows if n.startswith("60")],
-    }
-    colours = plt.get_cmap("viridis")(np.linspace(0.05, 0.75, 3))
-    for colour, (label, names) in zip(colours, groups.items(), strict=True):
-        curve(left, colour, label, [s["window_angstrom"] for s in WINDOWS],
-              [[e for n in names for e in windows[n][key(s)]] for s in WINDOWS])  # fmt: skip
-    for colour, (phases, found) in zip(("tab:orange", "tab:red"), bands.items(), strict=True):
-        short = phases.replace("gamma-", "").replace(", ", " / ")
-        curve(right, colour, short, [s["band_mrad"] for s in BANDS], [found[key(s)] for s in BANDS])
-    if other:
-        level = 100 * summary(other).mean
-        right.axhline(level, color="0.55", lw=0.9, ls=":")
-        right.text(
-            BANDS[-1]["band_mrad"], level * 1.07, "other displacements", ha="right", color="0.4", fontsize=8
-        )
-    left.set(xlabel="window in focus (Å)", ylabel="relative error of a probe (%)", title="windows")
-    right.set(xlabel="band of the waves (mrad), slices of 4 Å", title="bands")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.9), sharey=True, layout="constrained")
+    for colour, settings in (("tab:blue", NEAR), ("tab:green", FAR)):
+        found = [[e for case in windows.values() for e in case[key(s)]] for s in settings]
+        curve(left, colour, f"reach {settings[0]['reach_angstrom']} Å", list(SIDES), found)
+    for colour, (phases, case) in zip(("tab:orange", "tab:red"), bands.items(), strict=True):
+        short = phases.replace("gamma-", "").replace("anatase", "TiO$_2$").replace("WO3", "WO$_3$")
+        curve(right, colour, short, [s["band_mrad"] for s in BANDS], [case[key(s)] for s in BANDS])
+    level = 100 * summary(other).mean
+    right.axhline(level, color="0.45", lw=0.9, ls=":")
+    note = {"ha": "right", "va": "bottom", "color": "0.35", "fontsize": 8}
+    right.text(BANDS[-1]["band_mrad"], 1.04 * level, "other displacements, mean", **note)
+    left.set(xlabel="window in focus (Å)", title="Windows: seven cases up to 60 nm deep")
+    left.set_ylabel("relative error of a probe (%)")
+    right.set(xlabel="band of the waves (mrad)", title="Bands: slices of 4 Å, 36 nm of spheres")
     for axis, default in ((left, DEFAULTS["window_angstrom"]), (right, DEFAULTS["band_mrad"])):
-        axis.axvline(default, color="0.8", lw=6, zorder=0, alpha=0.6)
+        axis.axvline(default, color="0.92", lw=8, zorder=0)
+        axis.text(default, 0.035, "default", rotation=90, ha="center", va="bottom", color="0.45", fontsize=8)
         axis.set_yscale("log")
+        axis.set_ylim(0.03, 30)
+        axis.set_yticks([0.1, 0.5, 1, 2, 5, 10])
         axis.yaxis.set_major_formatter("{x:g}")
+        axis.minorticks_off()
         axis.grid(axis="y", color="0.92", lw=0.6)
+        axis.tick_params(labelleft=True)
         axis.spines[["top", "right"]].set_visible(False)
-        axis.legend(frameon=False, fontsize=8, loc="lower left")
+        axis.legend(frameon=False, fontsize=8, loc="upper left" if axis is left else "lower right")
     figure.savefig(path, dpi=130)
 
 
-def curve(axis, colour, label: str, at: list[float], found: list[list[Errors]]) -> None:  # type: ignore[no-untyped-def]
-    """Means as points, up to the worst probe as a band of the same colour."""
+def curve(axis, colour: str, label: str, at: list[float], found: list[list[Errors]]) -> None:  # type: ignore[no-untyped-def]
+    """Means and worst probes of several cases."""
     mean = [100 * summary(one).mean for one in found]
     worst = [100 * summary(one).worst for one in found]
-    axis.plot(at, mean, "o-", ms=4, color=colour, label=f"{label}: mean")
-    axis.plot(at, worst, "^--", ms=4, lw=0.9, color=colour, alpha=0.7, label=f"{label}: worst")
+    axis.plot(at, worst, "^--", ms=4, lw=0.9, color=colour, alpha=0.75, label=f"{label}, worst probe")
+    axis.plot(at, mean, "o-", ms=4, color=colour, label=f"{label}, mean")
 
 
 def main() -> None:
