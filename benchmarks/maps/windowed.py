@@ -1,6 +1,6 @@
 """How far windowed multislice of a slab is from converged multislice: band, slices, thickness, orientation.
 
-    python benchmarks/maps/windowed.py [--probes 8] [--abtem]
+    python benchmarks/maps/windowed.py [--probes 6] [--abtem]
 
 Slabs of anatase and gamma-WO3 on zone axes and in random orientations, one displaced configuration each: the
 same atoms and probes on every grid, so that differences are those of the method and no phonon scatter is in
@@ -145,11 +145,14 @@ def main(probes: int, abtem: bool) -> None:
     begin = time.process_time()
     print("deviation of the mean, in brackets rms of single probes, in %")
     print(f"  {'thickness (nm)':<29}" + " ".join(f"{t:13g}" for t in THICKNESSES_NM))
-    for phase, axes in (("anatase", [(0, 0, 1)]), ("gamma-WO3", [(0, 0, 1), (1, 1, 0)])):
+    for phase, axes, seeds in (
+        ("anatase", [(0, 0, 1)], (1,)),
+        ("gamma-WO3", [(0, 0, 1), (1, 1, 0)], (1, 2)),
+    ):
         for axis in axes:
             name = "zone axis [" + "".join(map(str, axis)) + "]"
             compare(phase, name, zone_axis(phase, axis), probes, abtem)
-        for seed in (1, 2):
+        for seed in seeds:
             rotation = Rotation.random(rng=default_rng(seed)).as_matrix()
             compare(phase, f"random orientation {seed}", rotation, probes, abtem)
     print(f"{(time.process_time() - begin) / 60:.1f} minutes of one core")
@@ -159,7 +162,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--probes", type=int, default=8)
+    parser.add_argument("--probes", type=int, default=6)
     parser.add_argument("--abtem", action="store_true", help="also on abTEM's potential: slow")
     options = parser.parse_args()
     main(options.probes, options.abtem)

@@ -123,7 +123,7 @@ def study_bands() -> tuple[dict[str, Found], list[Errors]]:
         scatter = 100 * reference.std(ddof=1) / reference.mean()
         signal = 100 * reference.mean()
         print(
-            f"{name}: {len(points)} probes, mean signal {signal:.1f} %, scatter between them {scatter:.1f} %, "
+            f"{name}: {len(points)} probes, mean signal {signal:.1f} %, between them {scatter:.1f} %, "
             f"reference {seconds:.0f} s",
             flush=True,
         )
