@@ -2,7 +2,7 @@
 
     python benchmarks/maps/windowed_against_abtem.py
 
-Same grid (waves to 110 mrad, 0.0597 Å), slices (2 Å), displaced atoms and probes; detector 60 to 100 mrad;
+Same grid (waves to 110 mrad, 0.0597 Å), slices (4 Å), displaced atoms and probes; detector 60 to 100 mrad;
 spheres of 2 nm radius. abTEM's field is 9.2 nm wide: an electron at 100 mrad goes 5.2 nm aside between the
 particles, so that hardly any comes back periodically on to one. Slices without atoms are free space to abTEM,
 too, crossed in one step. The only differences left are those of the windows. About 8 minutes of one core.
@@ -31,7 +31,7 @@ from simulate.recipe_settings import MultisliceSettings, WindowedSettings
 from simulate.scene import Scene
 from simulate.windowed.geometry import Geometry
 
-GRID = {"potential": "abtem", "band_mrad": 110, "slice_thickness_angstrom": 2}
+GRID = {"potential": "abtem", "band_mrad": 110, "slice_thickness_angstrom": 4}
 RING = (Detector(name="HAADF", inner_mrad=60, outer_mrad=100),)
 FIELD_POINTS = 1536  # 9.2 nm
 WINDOWS = ((26.0, 4.0), (26.0, 8.0), (40.0, 12.0), (52.0, 20.0))
@@ -89,7 +89,7 @@ def whole_field(case: Case, microscope: Microscope) -> tuple[np.ndarray, float, 
     Each slice reaches from its atoms to the next that has some: abTEM's slices act at their top.
     """
     geometry = Geometry(WindowedSettings.model_validate(GRID), microscope, case.scene)
-    sampling, thickness = geometry.sampling, 2.0
+    sampling, thickness = geometry.sampling, float(GRID["slice_thickness_angstrom"])
     low = (np.round(10 * np.array(MIDDLE) / sampling) - FIELD_POINTS // 2) * sampling  # the engine's grid
     numbers, positions, _ = SceneAtoms(case.scene).inside(np.zeros(2) - 9, np.zeros(2) + 9, 0)
     index = np.floor((positions[:, 2] - 10 * case.scene.centre_z_nm) / thickness).astype(int)

@@ -155,25 +155,29 @@ def draw(windows: dict[str, Found], bands: dict[str, Found], other: list[Errors]
     for colour, (phases, case) in zip(("tab:orange", "tab:red"), bands.items(), strict=True):
         short = phases.replace("gamma-", "").replace("anatase", "TiO$_2$").replace("WO3", "WO$_3$")
         curve(right, colour, short, [s["band_mrad"] for s in BANDS], [case[key(s)] for s in BANDS])
+        fine = [s for s in SLICES if s["slice_thickness_angstrom"] == 2]
+        mean = [100 * summary(case[key(s)]).mean for s in fine]
+        label = f"{short}, mean, slices of 2 Å"
+        right.plot([s["band_mrad"] for s in fine], mean, "o:", ms=4, lw=1, mfc="w", color=colour, label=label)
     level = 100 * summary(other).mean
     right.axhline(level, color="0.45", lw=0.9, ls=":")
     note = {"ha": "right", "va": "bottom", "color": "0.35", "fontsize": 8}
     right.text(BANDS[-1]["band_mrad"], 1.04 * level, "other displacements, mean", **note)
     left.set(xlabel="window in focus (Å)", title="Windows: seven cases up to 60 nm deep")
     left.set_ylabel("relative error of a probe (%)")
-    right.set(xlabel="band of the waves (mrad)", title="Bands: slices of 4 Å, 36 nm of spheres")
+    right.set(xlabel="band of the waves (mrad)", title="Bands: 36 nm of spheres, slices of 4 Å")
     for axis, default in ((left, DEFAULTS["window_angstrom"]), (right, DEFAULTS["band_mrad"])):
         axis.axvline(default, color="0.92", lw=8, zorder=0)
         axis.text(default, 0.035, "default", rotation=90, ha="center", va="bottom", color="0.45", fontsize=8)
         axis.set_yscale("log")
-        axis.set_ylim(0.03, 30)
+        axis.set_ylim(0.03, 100)
         axis.set_yticks([0.1, 0.5, 1, 2, 5, 10])
         axis.yaxis.set_major_formatter("{x:g}")
         axis.minorticks_off()
         axis.grid(axis="y", color="0.92", lw=0.6)
         axis.tick_params(labelleft=True)
         axis.spines[["top", "right"]].set_visible(False)
-        axis.legend(frameon=False, fontsize=8, loc="upper left" if axis is left else "lower right")
+        axis.legend(frameon=False, fontsize=8, loc="upper right")
     figure.savefig(path, dpi=130)
 
 
