@@ -146,8 +146,8 @@ def main(probes: int, abtem: bool) -> None:
     print("deviation of the mean, in brackets rms of single probes, in %")
     print(f"  {'thickness (nm)':<29}" + " ".join(f"{t:13g}" for t in THICKNESSES_NM))
     for phase, axes, seeds in (
-        ("anatase", [(0, 0, 1)], (1,)),
         ("gamma-WO3", [(0, 0, 1), (1, 1, 0)], (1,)),
+        ("anatase", [(0, 0, 1)], (1,)),
     ):
         for axis in axes:
             name = "zone axis [" + "".join(map(str, axis)) + "]"

@@ -41,7 +41,7 @@ BOTH = ({"window_angstrom": 42, "reach_angstrom": 14},)
 FINE = {"band_mrad": 140, "slice_thickness_angstrom": 2}
 BANDS = tuple({"band_mrad": b, "slice_thickness_angstrom": 4} for b in (40, 50, 60, 80, 100, 120))
 SLICES = tuple(
-    {"band_mrad": b, "slice_thickness_angstrom": t} for b, t in ((60, 2), (60, 6), (60, 8), (80, 2), (100, 2))
+    {"band_mrad": b, "slice_thickness_angstrom": t} for b, t in ((60, 2), (60, 6), (60, 8), (100, 2))
 )
 FIXED = {"window_angstrom": 34, "reach_angstrom": 8}
 
