@@ -40,9 +40,7 @@ BOTH = ({"window_angstrom": 42, "reach_angstrom": 14},)
 
 FINE = {"band_mrad": 140, "slice_thickness_angstrom": 2}
 BANDS = tuple({"band_mrad": b, "slice_thickness_angstrom": 4} for b in (40, 50, 60, 80, 100, 120))
-SLICES = tuple(
-    {"band_mrad": b, "slice_thickness_angstrom": t} for b, t in ((60, 2), (60, 6), (60, 8), (100, 2))
-)
+SLICES = tuple({"band_mrad": b, "slice_thickness_angstrom": t} for b, t in ((60, 2), (60, 6), (60, 8)))
 FIXED = {"window_angstrom": 34, "reach_angstrom": 8}
 
 DEFAULTS = {
@@ -155,10 +153,6 @@ def draw(windows: dict[str, Found], bands: dict[str, Found], other: list[Errors]
     for colour, (phases, case) in zip(("tab:orange", "tab:red"), bands.items(), strict=True):
         short = phases.replace("gamma-", "").replace("anatase", "TiO$_2$").replace("WO3", "WO$_3$")
         curve(right, colour, short, [s["band_mrad"] for s in BANDS], [case[key(s)] for s in BANDS])
-        fine = [s for s in SLICES if s["slice_thickness_angstrom"] == 2]
-        mean = [100 * summary(case[key(s)]).mean for s in fine]
-        label = f"{short}, mean, slices of 2 Å"
-        right.plot([s["band_mrad"] for s in fine], mean, "o:", ms=4, lw=1, mfc="w", color=colour, label=label)
     level = 100 * summary(other).mean
     right.axhline(level, color="0.45", lw=0.9, ls=":")
     note = {"ha": "right", "va": "bottom", "color": "0.35", "fontsize": 8}
