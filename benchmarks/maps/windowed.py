@@ -37,7 +37,8 @@ from simulate.windowed.wave_grids import BAND, SOFT_EDGE, wave_grid, window_size
 from simulate.windowed.windows import Optics, Run, runs
 
 MICROSCOPE = Microscope()
-THICKNESSES_NM = (5.0, 10.0, 20.0, 40.0)
+THICKNESSES_NM = (4.8, 9.6, 19.2, 38.4)
+"""Whole numbers of slices of 2, 4 and 6 Å, so that all rows have the same atoms behind them."""
 SIDE_ANGSTROM, SPREAD_ANGSTROM = 60.0, 8.0
 PLANNER = Planner()
 REFERENCE = (140.0, 2.0)
@@ -46,6 +47,14 @@ ROWS = (DEFAULT, (60.0, 4.0), (60.0, 2.0), (80.0, 4.0), (100.0, 4.0))
 """Band in mrad, slices in Å."""
 ABTEM = (198.0, 2.0)
 """A grid step of 0.033 Å."""
+SLABS: tuple[tuple[str, tuple[int, int, int] | int], ...] = (
+    ("gamma-WO3", (0, 0, 1)),
+    ("gamma-WO3", 1),
+    ("anatase", (0, 0, 1)),
+    ("gamma-WO3", (1, 1, 0)),
+    ("anatase", 1),
+)
+"""Zone axes, or seeds of random orientations."""
 
 Atoms = tuple[np.ndarray, np.ndarray]
 
@@ -145,16 +154,12 @@ def main(probes: int, abtem: bool) -> None:
     begin = time.process_time()
     print("deviation of the mean, in brackets rms of single probes, in %")
     print(f"  {'thickness (nm)':<29}" + " ".join(f"{t:13g}" for t in THICKNESSES_NM))
-    for phase, axes, seeds in (
-        ("gamma-WO3", [(0, 0, 1), (1, 1, 0)], (1,)),
-        ("anatase", [(0, 0, 1)], (1,)),
-    ):
-        for axis in axes:
-            name = "zone axis [" + "".join(map(str, axis)) + "]"
-            compare(phase, name, zone_axis(phase, axis), probes, abtem)
-        for seed in seeds:
-            rotation = Rotation.random(rng=default_rng(seed)).as_matrix()
-            compare(phase, f"random orientation {seed}", rotation, probes, abtem)
+    for phase, direction in SLABS:
+        if isinstance(direction, int):
+            name, rotation = "random orientation", Rotation.random(rng=default_rng(direction)).as_matrix()
+        else:
+            name, rotation = f"zone axis [{''.join(map(str, direction))}]", zone_axis(phase, direction)
+        compare(phase, name, rotation, probes, abtem)
     print(f"{(time.process_time() - begin) / 60:.1f} minutes of one core")
 
 
