@@ -5,7 +5,7 @@
 Same grid (waves to 110 mrad, 0.0597 Å), slices (4 Å), displaced atoms and probes; detector 60 to 100 mrad;
 spheres of 2 nm radius. abTEM's field is 9.2 nm wide: an electron at 100 mrad goes 5.2 nm aside between the
 particles, so that hardly any comes back periodically on to one. Slices without atoms are free space to abTEM,
-too, crossed in one step. The only differences left are those of the windows. About 8 minutes of one core.
+too, crossed in one step. The only differences left are those of the windows. About 9 minutes of one core.
 """
 
 from __future__ import annotations
