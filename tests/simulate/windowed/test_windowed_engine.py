@@ -58,7 +58,7 @@ def test_abtem_on_the_whole_field_agrees(whole, focus_nm):
     abtem = pytest.importorskip("abtem")
     settings = {"potential": "abtem", "band_mrad": 80, "slice_thickness_angstrom": 3.5}
     microscope = Microscope(detectors=(RING,), focus_nm=focus_nm)
-    made = engine(**settings, window_angstrom=40, reach_angstrom=14)
+    made = engine(**settings, window_angstrom=48, reach_angstrom=16)
     found = made.probes(whole, microscope, POINTS).ravel()
     geometry = Geometry(made.settings, microscope, whole)
     reference = abtem_signal(abtem, geometry, tile_around(geometry, SceneAtoms(whole), POINTS, 0))
