@@ -184,7 +184,7 @@ class WindowedSettings(BlockSettings):
     slice_thickness_angstrom: PositiveFloat = 6.0
     window_angstrom: PositiveFloat = 26.0
     spread_mrad: NonNegativeFloat = 0.0
-    reach_angstrom: PositiveFloat = 4.0
+    reach_angstrom: PositiveFloat = 8.0
     potential: Literal["eikonal", "abtem"] = "eikonal"
 
 

@@ -1,13 +1,13 @@
 """How far images by `response` are from whole aggregates by `windowed`: bias, scatter, 1 - R2.
 
 python benchmarks/maps/response_error.py --out FOLDER [--sizes 8 15 30 60 100] [--seeds 3] [--squares 8]
-                                         [--workers 2]
+                                         [--workers 2] [--table NAME] [--image CORPUS]
 
 Aggregates of the recipe windowed-30 with other numbers of particles, pixels of 0.5 nm. On each, squares of
 4 x 4 pixels that touch material are drawn; each pixel is the mean of 2 x 2 probes, one at a random place in
 each quarter of it, in two displaced configurations. Both engines compute the same probes. The reference of
 each aggregate is kept in FOLDER, so that a stopped run goes on, and another response model is judged by the
-same reference. Prints a table and writes `response-error.png`.
+same reference. Prints a table and writes `response-error.png`, and `response-image.png` beside a whole image.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ import numpy as np
 from numpy.random import SeedSequence, default_rng
 from numpy.typing import NDArray
 
+from simulate.corpus.reader import Corpus
 from simulate.engines.base import make_engine
 from simulate.engines.response import ResponseEngine
 from simulate.realise import Realisation, realise
@@ -234,7 +235,8 @@ def draw(found: list[Found], values: dict[str, list[NDArray[np.float64]]], path:
         left_over = [
             compare([one], [v])["unexplained_corrected"] for one, v in zip(found, everyone, strict=True)
         ]
-        right.plot(np.maximum(left_over, 1e-4), "o-", ms=4, lw=0.8, color=f"C{k}", label=label)
+        places = np.arange(len(found)) + 0.15 * (k - 1.5)
+        right.plot(places, np.maximum(left_over, 1e-4), "o", ms=4.5, color=f"C{k}", label=label)
     right.axhline(0.015, color="0.3", lw=1, ls="--")
     right.set(
         yscale="log",
@@ -242,8 +244,32 @@ def draw(found: list[Found], values: dict[str, list[NDArray[np.float64]]], path:
         xlabel="aggregate: particles, seed",
     )
     right.set_xticks(range(len(names)), names, rotation=60, fontsize=8)
-    right.legend(frameon=False)
+    right.legend(frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0, 1))
     figure.savefig(path, dpi=110)
+
+
+def draw_image(corpus: Path, table: str, path: Path) -> None:
+    """The first image of a corpus by windowed multislice, the response to the same scene, the difference."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    recipe = Recipe.load(corpus)
+    made = realise(recipe, 0)
+    whole = np.asarray(Corpus.open(corpus).images[0])[0]
+    found = ResponseEngine(ResponseSettings(table=table)).image(made.scene, recipe.microscope)[0]
+    top = 100 * np.quantile(whole[whole > 0], 0.998)
+    figure, axes = plt.subplots(1, 3, figsize=(12, 4.2), layout="constrained", sharey=True)
+    shown = (("windowed multislice", whole, 0, "gray"), ("response", found, 0, "gray"),
+             ("response - windowed", found - whole, -top / 2, "RdBu_r"))  # fmt: skip
+    for axis, (label, image, least, colours) in zip(axes, shown, strict=True):
+        drawn = axis.imshow(100 * image, cmap=colours, vmin=least, vmax=top if least == 0 else -least,
+                            extent=made.field.extent_nm)  # fmt: skip
+        axis.set(title=label, xlabel="x (nm)")
+        figure.colorbar(drawn, ax=axis, shrink=0.8, label="% of the beam")
+    axes[0].set_ylabel("y (nm)")
+    figure.savefig(path, dpi=100)
 
 
 if __name__ == "__main__":
@@ -256,9 +282,14 @@ if __name__ == "__main__":
     parser.add_argument("--squares", type=int, default=8)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--table", default="tio2-wo3-300kv")
+    parser.add_argument(
+        "--image", type=Path, help="a corpus by windowed multislice: draw its first image, too"
+    )
     chosen = parser.parse_args()
     chosen.out.mkdir(parents=True, exist_ok=True)
     jobs = [(n, s, chosen.squares, chosen.out) for s in range(1, chosen.seeds + 1) for n in chosen.sizes]
     with ProcessPoolExecutor(chosen.workers, mp_context=get_context("spawn")) as pool:
         list(pool.map(reference, jobs))
     report(chosen.out, chosen.table)
+    if chosen.image is not None:
+        draw_image(chosen.image, chosen.table, chosen.out / "response-image.png")
