@@ -1,0 +1,32 @@
+"""Spatial statistics of images of phases: correlations, lineal paths, clusters, chords. docs/spatial-statistics.md.
+
+Images have any leading dimensions and end in (y, x); `learn.spatial_statistics` has the same functions for
+torch, with gradients. `lags_nm` says where the lags of a map lie.
+"""
+
+from .clusters import label_clusters, two_point_cluster
+from .curves import directional_cut, radial_mean
+from .distance import statistics_distance
+from .indicators import annealed_eps, indicators, soft_indicator, soft_indicators
+from .lags import lags_nm
+from .lines import chord_length_density, lineal_path, phase_chord_lengths
+from .two_point import autocorrelation, cross_correlation, two_point
+
+__all__ = [
+    "annealed_eps",
+    "autocorrelation",
+    "chord_length_density",
+    "cross_correlation",
+    "directional_cut",
+    "indicators",
+    "label_clusters",
+    "lags_nm",
+    "lineal_path",
+    "phase_chord_lengths",
+    "radial_mean",
+    "soft_indicator",
+    "soft_indicators",
+    "statistics_distance",
+    "two_point",
+    "two_point_cluster",
+]
