@@ -1,7 +1,7 @@
-"""Spatial statistics of images of phases: correlations, lineal paths, clusters, chords. docs/spatial-statistics.md.
+"""Spatial statistics of images of phases: correlations, lineal paths, clusters, chords.
 
 Images have any leading dimensions and end in (y, x); `learn.spatial_statistics` has the same functions for
-torch, with gradients. `lags_nm` says where the lags of a map lie.
+torch, with gradients. `lags_nm` says where the lags of a map lie. Definitions: docs/spatial-statistics.md.
 """
 
 from .clusters import label_clusters, two_point_cluster

@@ -35,7 +35,7 @@ def checked_fields(values: np.ndarray, name: str = "image", phases: bool = False
     array = array.astype(np.float32 if array.dtype in (np.float32, np.float16) else np.float64, copy=False)
     if not np.isfinite(array).all():
         bad = int(np.size(array) - np.isfinite(array).sum())
-        raise UserError(f"{name}: {bad} values are not finite; leave such pixels out with a mask")
+        raise UserError(f"{name}: {bad} values are not finite; set them to 0 and leave them out with a mask")
     return array
 
 

@@ -10,7 +10,7 @@ from scipy.sparse.csgraph import connected_components
 from ..errors import UserError
 from .checks import check_normalisation, checked_binary, checked_mask
 from .lags import Cutoff, PixelSize, lag_grid
-from .two_point import _normalised, _pairs
+from .two_point import normalised, pairs_of
 
 
 def label_clusters(phase: np.ndarray, *, connectivity: int = 4, periodic: bool = True) -> np.ndarray:
@@ -65,9 +65,9 @@ def two_point_cluster(
     for image, out in zip(flat, sums, strict=True):
         labels = label_clusters(image, connectivity=connectivity, periodic=periodic)
         out[...] = _cluster_pairs(labels, grid.fft_shape)[grid.y[:, None], grid.x]
-    pairs = None if inside is None else _pairs(inside, grid)
+    pairs = None if inside is None else pairs_of(inside, grid)
     sums = sums.reshape(*binary.shape[:-2], len(grid.y), len(grid.x))
-    return _normalised(sums, grid, pairs, np.ones(()), normalise)
+    return normalised(sums, grid, pairs, np.ones(()), normalise)
 
 
 def _cluster_pairs(labels: np.ndarray, fft_shape: tuple[int, int]) -> np.ndarray:

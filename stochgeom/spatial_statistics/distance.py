@@ -28,14 +28,14 @@ def statistics_distance(
 ) -> np.ndarray:
     """Mean squared difference (...) of the two-point functions f of images a and b (..., y, x), per image.
 
-    f(r) is the probability `autocorrelation`, for periodic images the inverse transform of |FFT|² / n, n
-    being the number of pixels. The mean is over lags: n times it is ||f_a - f_b||². `cross` takes phases
-    (..., phase, y, x) instead, and the mean over all pairs of phases of their cross-correlations.
+    f(r) is the probability `autocorrelation`; for periodic images of n pixels it is the inverse transform of
+    |FFT|² / n. The mean is over lags: n times it is ||f_a - f_b||². With `cross`, a and b are phases (...,
+    phase, y, x), and the mean is also over all pairs of phases, of their cross-correlations.
 
-    `by` "parseval" never leaves Fourier space: ||f_a - f_b||² = (1/n) sum_k |P_a - P_b|² with
-    P = conj(FFT) FFT / n, for periodic images and all lags. `by` "f" compares f itself, and so takes a mask, a
-    cut-off, images that are not periodic, and `weights` (ly, lx) for the lags (their mean is then weighted);
-    lags without pairs count nowhere. The shape and errors are those of `cross_correlation`.
+    `by` "parseval" never leaves Fourier space: ||f_a - f_b||² = (1/n) sum_k |P_a - P_b|² with P = conj(FFT)
+    FFT / n, for periodic images and all lags. `by` "f" compares f itself, and so takes a mask, a cut-off,
+    images that are not periodic, and `weights` (ly, lx) for the lags (the mean is then weighted); lags without
+    pairs count nowhere. Errors as in `cross_correlation`.
     """
     check_way(by, not periodic or mask is not None or cutoff is not None or weights is not None)
     first = checked_fields(a, "a", phases=cross)
@@ -43,7 +43,6 @@ def statistics_distance(
     check_same_size(first.shape, second.shape, cross)
     n = first.shape[-2] * first.shape[-1]
     if by == "parseval":
-        # The square doubles in the sum over the half spectrum, but for columns that are their own mirror image.
         difference = _powers(first, cross) - _powers(second, cross)
         square = (difference.real**2 + difference.imag**2).sum(axis=-2, dtype=np.float64)
         total = (square @ half_spectrum_weights(first.shape[-1])) / float(n) ** 4
@@ -85,7 +84,7 @@ def check_same_size(a: tuple[int, ...], b: tuple[int, ...], cross: bool) -> None
     """UserError unless images of shapes a and b compare."""
     axes = 3 if cross else 2
     if a[-axes:] != b[-axes:]:
-        raise UserError(f"a of shape {tuple(a)} and b of shape {tuple(b)}: images of one size are needed")
+        raise UserError(f"a and b of shapes {tuple(a)} and {tuple(b)}: sizes must be equal")
 
 
 def _powers(fields: np.ndarray, cross: bool) -> np.ndarray:

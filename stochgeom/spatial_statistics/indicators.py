@@ -39,7 +39,7 @@ def indicators(image: np.ndarray, phases: Sequence[int] | None = None) -> np.nda
 def soft_indicator(
     image: np.ndarray, kind: str = "linear", eps: float = 0.25, level: float = 0.0
 ) -> np.ndarray:
-    """How much each pixel of a grey image (..., y, x) within 0 to 1 belongs to the phase of grey value `level`.
+    """How much each pixel of a grey image (..., y, x), 0 to 1, belongs to the phase of grey value `level`.
 
     With distance d = |x - level|: "linear" is 1 - d; "gaussian" is exp(-d² / (2 eps²)) (Hashemi, Guerzhoy,
     Paulson 2024, eps 0.25), whose slope at d = 1 is 16 exp(-8) = 0.005 for that eps: a white pixel learns
@@ -54,7 +54,7 @@ def soft_indicator(
 def soft_indicators(
     image: np.ndarray, levels: Sequence[float], kind: str = "linear", eps: float = 0.25
 ) -> np.ndarray:
-    """Soft indicators (..., phase, y, x) of a grey image (..., y, x) whose phases have the grey values `levels`.
+    """Soft indicators (..., phase, y, x) of a grey image (..., y, x) whose phases have grey values `levels`.
 
     They sum to 1 in each pixel. "linear" shares a pixel between the two levels its value lies between, and
     clips beyond the outermost; "gaussian" is exp(-(x - level)² / (2 eps²)) over the sum of these. `levels`

@@ -45,7 +45,7 @@ def lag_grid(
     largest = tuple(n // 2 if periodic else n - 1 for n in shape)
     if cutoff is None:
         return _lag_grid(tuple(shape), bool(periodic), None, bool(centred))
-    asked = cutoff if isinstance(cutoff, tuple) else (cutoff, cutoff)
+    asked = tuple(cutoff) if isinstance(cutoff, tuple | list) else (cutoff, cutoff)
     if len(asked) != 2 or not all(math.isfinite(c) and c >= 0 for c in asked):
         raise UserError(f"cutoff = {cutoff}: a length of at least 0, or two of them (y, x)")
     pixels = tuple(int(c / s + 1e-9) for c, s in zip(asked, size, strict=True))
@@ -71,7 +71,7 @@ def _lag_grid(
             low, high = (n // 2, (n - 1) // 2) if periodic else (n - 1, n - 1)
         lags = np.arange(-low, high + 1)
         axes.append(lags if centred else np.roll(lags, -low))
-        # A lag and the same lag less the length of the transform must not fall together: n + high, not 2 n - 1.
+        # Lags that are kept may not meet any other a transform further on: n + high pixels, not 2 n - 1.
         sizes.append(n if periodic else next_fast_len(n + high, real=True))
     y, x = axes
     if periodic:
@@ -139,11 +139,12 @@ def radial_bins(
     largest = whole if largest_nm is None else largest_nm
     if not (math.isfinite(largest) and largest >= 0):
         raise UserError(f"largest_nm = {largest_nm}: a length of at least 0")
-    if sector_deg is not None and not (len(sector_deg) == 2 and 0 < sector_deg[1] <= 90):
+    sector = None if sector_deg is None else tuple(float(d) for d in sector_deg)
+    if sector is not None and not (len(sector) == 2 and math.isfinite(sector[0]) and 0 < sector[1] <= 90):
         raise UserError(
-            f"sector_deg = {sector_deg}: a direction and half an opening, above 0 up to 90 degrees"
+            f"sector_deg = {sector_deg}: a direction, and half an opening above 0 up to 90 degrees"
         )
-    return _radial_bins(tuple(shape), sizes, float(width), float(largest), sector_deg)
+    return _radial_bins(tuple(shape), sizes, float(width), float(largest), sector)
 
 
 @lru_cache(maxsize=64)
@@ -152,7 +153,7 @@ def _radial_bins(
     sizes: tuple[float, float],
     width: float,
     largest: float,
-    sector: tuple[float, float] | None,
+    sector: tuple[float, ...] | None,
 ) -> Bins:
     y = (np.arange(shape[0]) - shape[0] // 2)[:, None] * sizes[0]
     x = (np.arange(shape[1]) - shape[1] // 2)[None, :] * sizes[1]
@@ -224,8 +225,9 @@ def cut_points(
 
 @dataclass(frozen=True, eq=False)
 class Segments:
-    """Segments of 1, 2, ... pixels along a direction: `step` (y, x) pixels, `distance_nm` (k,) between their
-    ends, `places` (k,) float64 how many an image without a mask holds.
+    """Segments of 1, 2, ... pixels along a direction: `step` (y, x) pixels from one pixel to the next.
+
+    `distance_nm` (k,) between their ends, `places` (k,) float64 how many an image without a mask holds.
     """
 
     step: tuple[int, int]
@@ -238,10 +240,12 @@ def line_step(angle_deg: float, pixel_size_nm: PixelSize = 1.0) -> tuple[tuple[i
     size_y, size_x = pixel_sizes(pixel_size_nm)
     angle = angle_deg % 180 if math.isfinite(angle_deg) else math.nan
     if angle not in STEPS:
-        raise UserError(f"angle_deg = {angle_deg}: lines of pixels run at 0, 45, 90 or 135 degrees")
+        raise UserError(f"angle_deg = {angle_deg}: lines run at 0, 45, 90 or 135 degrees")
     step = STEPS[int(angle)]
     if 0 not in step and size_y != size_x:
-        raise UserError(f"angle_deg = {angle_deg}: pixels that are not square have lines at 0 and 90 degrees")
+        raise UserError(
+            f"angle_deg = {angle_deg}: lines of pixels that are not square run at 0 or 90 degrees"
+        )
     return step, math.hypot(step[0] * size_y, step[1] * size_x)
 
 

@@ -33,10 +33,10 @@ def lineal_path(
     values = checked_soft(phase)
     inside = None if mask is None else checked_mask(mask, values.shape)
     lines = segments(values.shape[-2:], angle_deg, periodic, cutoff, pixel_size_nm)
-    places = lines.places if inside is None else _counted(inside, lines, periodic)
+    places = lines.places if inside is None else count_segments(inside, lines, periodic)
     binary = values.astype(bool)
     if (binary == values).all():
-        sums = _counted(binary if inside is None else binary & inside, lines, periodic)
+        sums = count_segments(binary if inside is None else binary & inside, lines, periodic)
     else:
         sums = _products(values if inside is None else values * inside, lines, periodic)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -86,12 +86,12 @@ def chord_length_density(lengths_nm: np.ndarray, edges_nm: np.ndarray) -> np.nda
     return counts / (len(finite) * np.diff(edges)) if len(finite) else np.full(len(edges) - 1, np.nan)
 
 
-def _counted(binary: np.ndarray, lines: Segments, periodic: bool) -> np.ndarray:
+def count_segments(binary: np.ndarray, lines: Segments, periodic: bool) -> np.ndarray:
     """Segments (..., k) float64 of 1, 2, ... pixels that lie in a phase."""
     flat = np.ascontiguousarray(binary).reshape(-1, *binary.shape[-2:])
     counts = np.zeros((len(flat), len(lines.distance_nm)), np.int64)
     for image, row in zip(flat, counts, strict=True):
-        _count_segments(image, lines.step[0], lines.step[1], periodic, row)
+        _add_segments(image, lines.step[0], lines.step[1], periodic, row)
     return counts.reshape(*binary.shape[:-2], -1).astype(float)
 
 
@@ -112,7 +112,7 @@ def _products(values: np.ndarray, lines: Segments, periodic: bool) -> np.ndarray
 
 
 @njit(cache=True)
-def _count_segments(image, dy, dx, periodic, counts):
+def _add_segments(image, dy, dx, periodic, counts):
     """Adds the segments of k + 1 pixels in a phase to counts[k]: a run of m pixels holds m - k of them."""
     ny, nx = image.shape
     seen = np.zeros((ny, nx), np.bool_)

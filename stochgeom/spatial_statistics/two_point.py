@@ -33,8 +33,8 @@ def two_point(
     prepared, scale = _prepared(fields, inside, normalise)
     spectra = _spectra(prepared, grid)
     found = _lags_of(np.conj(spectra[..., :, None, :, :]) * spectra[..., None, :, :, :], grid)
-    pairs = None if inside is None else _pairs(inside, grid)[..., None, :, :]
-    return _normalised(found, grid, pairs, scale[..., :, None] * scale[..., None, :], normalise)
+    pairs = None if inside is None else pairs_of(inside, grid)[..., None, :, :]
+    return normalised(found, grid, pairs, scale[..., :, None] * scale[..., None, :], normalise)
 
 
 def cross_correlation(
@@ -57,7 +57,7 @@ def cross_correlation(
     to that length in units of `pixel_size_nm`; which lags there are: `lags_nm`.
 
     `normalise`: "probability"; "count" (the sum over pairs, not divided); "covariance", of a and b less their
-    means within the mask, which at lags that all pairs share is S_ab - phi_a phi_b; "correlation", that over
+    means within the mask, for periodic images without one S_ab - phi_a phi_b; "correlation", that over
     the standard deviations of a and b: 1 at lag 0 for b = a.
 
     Lags without pairs are NaN, and so is the correlation of a phase that fills the image or is absent.
@@ -66,15 +66,11 @@ def cross_correlation(
     """
     first, second = checked_fields(a, "a"), checked_fields(b, "b")
     if first.shape[-2:] != second.shape[-2:]:
-        raise UserError(
-            f"a of shape {first.shape} and b of shape {second.shape}: images of one size are needed"
-        )
+        raise UserError(f"a and b of shapes {first.shape} and {second.shape}: sizes must be equal")
     try:
         shape = np.broadcast_shapes(first.shape, second.shape)
     except ValueError as error:
-        raise UserError(
-            f"a of shape {first.shape} and b of shape {second.shape} do not fit together"
-        ) from error
+        raise UserError(f"a and b of shapes {first.shape} and {second.shape} do not fit together") from error
     inside = None if mask is None else checked_mask(mask, shape)
     grid = lag_grid(shape[-2:], periodic, cutoff, pixel_size_nm, centred)
     prepared_a, scale_a = _prepared(first, inside, normalise)
@@ -85,8 +81,8 @@ def cross_correlation(
         prepared_b, scale_b = _prepared(second, inside, normalise)
         spectra_b = _spectra(prepared_b, grid)
     found = _lags_of(np.conj(spectra_a) * spectra_b, grid)
-    pairs = None if inside is None else _pairs(inside, grid)
-    return _normalised(found, grid, pairs, scale_a * scale_b, normalise)
+    pairs = None if inside is None else pairs_of(inside, grid)
+    return normalised(found, grid, pairs, scale_a * scale_b, normalise)
 
 
 def autocorrelation(
@@ -142,13 +138,13 @@ def _lags_of(spectra: np.ndarray, grid: LagGrid) -> np.ndarray:
     return np.asarray(fft.irfft2(spectra, grid.fft_shape))[..., grid.y[:, None], grid.x]
 
 
-def _pairs(mask: np.ndarray, grid: LagGrid) -> np.ndarray:
+def pairs_of(mask: np.ndarray, grid: LagGrid) -> np.ndarray:
     """Pairs (..., ly, lx) float64 of pixels in the mask at each lag: whole numbers."""
     spectra = _spectra(mask.astype(np.float64), grid)
     return np.rint(_lags_of(spectra.real**2 + spectra.imag**2, grid))
 
 
-def _normalised(
+def normalised(
     sums: np.ndarray, grid: LagGrid, pairs: np.ndarray | None, scale: np.ndarray, normalise: str
 ) -> np.ndarray:
     if normalise == "count":
