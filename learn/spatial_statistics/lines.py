@@ -81,7 +81,7 @@ class _SegmentProducts(torch.autograd.Function):
         plan = ctx.plan
         steps, every = plan[0], max(1, math.isqrt(plan[0]))
         found = torch.zeros_like(values)
-        slope: Tensor | None = None  # of the sums in P_k
+        slope: Any = None  # of the sums in P_k
         for block in reversed(range(len(kept))):
             begin, end = block * every, min((block + 1) * every, steps)
             products = [kept[block]]

@@ -34,8 +34,8 @@ def statistics_distance(
 
     `by` "parseval" never leaves Fourier space: ||f_a - f_b||² = (1/n) sum_k |P_a - P_b|² with P = conj(FFT)
     FFT / n, for periodic images and all lags. `by` "f" compares f itself, and so takes a mask, a cut-off,
-    images that are not periodic, and `weights` (ly, lx) for the lags (the mean is then weighted); lags without
-    pairs count nowhere. Errors as in `cross_correlation`.
+    images that are not periodic, and `weights` (ly, lx) of the lags, for a weighted mean; lags without pairs
+    count nowhere. Errors as in `cross_correlation`.
     """
     check_way(by, not periodic or mask is not None or cutoff is not None or weights is not None)
     first = checked_fields(a, "a", phases=cross)

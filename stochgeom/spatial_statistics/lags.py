@@ -236,7 +236,7 @@ class Segments:
 
 
 def line_step(angle_deg: float, pixel_size_nm: PixelSize = 1.0) -> tuple[tuple[int, int], float]:
-    """From one pixel to the next of a line at 0, 45, 90 or 135 degrees: (y, x) in pixels, and the distance."""
+    """From pixel to pixel of a line at 0, 45, 90 or 135 degrees: (y, x) in pixels, and the distance in nm."""
     size_y, size_x = pixel_sizes(pixel_size_nm)
     angle = angle_deg % 180 if math.isfinite(angle_deg) else math.nan
     if angle not in STEPS:
