@@ -1,9 +1,10 @@
-"""The loss `statistics_distance` and the statistics behind it, in milliseconds per image forward and backward.
+"""The loss `statistics_distance` and the statistics behind it: milliseconds per image, forward and backward.
 
 python benchmarks/spatial_statistics.py [--images 32] [--side 224] [--threads 1 2] [--seconds S]
 
-Wall time, the median over repetitions: batches of random float32 images, the gradient in one of the two. Beside
-it the loss by its definition, image by image in complex128, and how far the two gradients are apart.
+Batches of random float32 images, the gradient in one of the two; medians over repetitions, wall time and, in
+brackets, processor time of all threads, which others on the machine disturb less. Beside it the loss by its
+definition, image by image in complex128, and how far the two gradients are apart.
 """
 
 from __future__ import annotations
@@ -48,15 +49,22 @@ def gradient(loss: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
     return x.grad
 
 
-def milliseconds(call: Callable[[], object], seconds: float) -> float:
-    """Median wall time of a call, the first not counted."""
+def milliseconds(call: Callable[[], object], seconds: float) -> tuple[float, float]:
+    """Median wall and processor time of a call, the first not counted."""
     call()
-    times: list[float] = []
-    while len(times) < 3 or sum(times) < seconds:
-        begin = time.perf_counter()
+    walls: list[float] = []
+    works: list[float] = []
+    while len(walls) < 3 or sum(walls) < seconds:
+        wall, work = time.perf_counter(), time.process_time()
         call()
-        times.append(time.perf_counter() - begin)
-    return 1000 * statistics.median(times)
+        walls.append(time.perf_counter() - wall)
+        works.append(time.process_time() - work)
+    return 1000 * statistics.median(walls), 1000 * statistics.median(works)
+
+
+def shown(times: tuple[float, float], images: int) -> str:
+    """Wall and processor time per image."""
+    return f"{times[0] / images:9.3f} ({times[1] / images:6.3f})"
 
 
 def main() -> None:
@@ -89,13 +97,13 @@ def main() -> None:
         "lineal path up to 32": lambda x: lineal_path(x, cutoff=32)[1].sum(),
     }
     print(f"{options.images} images of {options.side} x {options.side}; ms per image, forward and backward")
-    print(f"{'':36}" + "".join(f"{n:>4} thread{'s' if n > 1 else ' '}" for n in options.threads))
+    print(f"{'':36}" + "".join(f"{f'{n} threads':>18}" for n in options.threads))
     for name, loss in cases.items():
         row = []
         for threads in options.threads:
             torch.set_num_threads(threads)
-            row.append(milliseconds(lambda f=loss: gradient(f, image), options.seconds) / options.images)
-        print(f"{name:36}" + "".join(f"{ms:12.3f}" for ms in row), flush=True)
+            row.append(milliseconds(lambda f=loss: gradient(f, image), options.seconds))
+        print(f"{name:36}" + "".join(shown(times, options.images) for times in row), flush=True)
     exact = gradient(definition, image).double()
     for way in ("parseval", "f"):
         apart = float((gradient(by(way), image) - exact).norm() / exact.norm())
@@ -110,7 +118,7 @@ def main() -> None:
         "two-point cluster function": lambda: arrays.two_point_cluster(binary),
     }
     for name, call in counts.items():
-        print(f"{name:36}{milliseconds(call, options.seconds) / options.images:12.3f}")
+        print(f"{name:36}{shown(milliseconds(call, options.seconds), options.images)}")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from stochgeom.spatial_statistics.distance import check_same_size, check_way, ha
 from stochgeom.spatial_statistics.lags import Cutoff, PixelSize
 
 from .checks import Mask, as_fields
-from .two_point import autocorrelation, two_point
+from .two_point import autocorrelation, power, two_point
 
 
 def statistics_distance(
@@ -46,11 +46,19 @@ def statistics_distance(
     if by == "parseval":
         return _cross_distance(first, second) if cross else _SpectralDistance.apply(first, second)
     correlate = two_point if cross else autocorrelation
+    plain = mask is None and weights is None
     one, other = (
-        correlate(field, periodic=periodic, mask=mask, cutoff=cutoff, pixel_size_nm=pixel_size_nm)
+        correlate(
+            field,
+            periodic=periodic,
+            mask=mask,
+            cutoff=cutoff,
+            pixel_size_nm=pixel_size_nm,
+            centred=not plain,  # a plain mean asks for no order
+        )
         for field in (first, second)
     )
-    if mask is None and weights is None:
+    if plain:
         return (one - other).square().mean(dim=(-4, -3, -2, -1) if cross else (-2, -1))
     return _weighted_mean(one - other, mask is not None, weights, cross)
 
@@ -61,7 +69,7 @@ def _weighted_mean(
     """Mean square over lags; lags without pairs, NaN, count nowhere."""
     weight = torch.ones_like(difference)
     if masked:
-        # The largest lag with pairs is the same for both images: a NaN elsewhere comes from an image.
+        # The lag 0 always has pairs: it is NaN where an image is, and then the distance shall be, too.
         weight = difference.detach().isfinite().to(difference.dtype)
         middle = difference[..., difference.shape[-2] // 2, difference.shape[-1] // 2]
         difference = torch.where(weight > 0, difference, 0) + 0 * middle[..., None, None]
@@ -85,8 +93,7 @@ class _SpectralDistance(torch.autograd.Function):
         ctx.shapes = a.shape, b.shape
         n = a.shape[-2] * a.shape[-1]
         spectra = [torch.fft.rfft2(field, norm="ortho") for field in (a, b)]  # |.|² is P
-        powers = [torch.view_as_real(spectrum).square().sum(dim=-1) for spectrum in spectra]
-        difference = powers[0] - powers[1]
+        difference = power(spectra[0]) - power(spectra[1])
         needed = [s if need else None for s, need in zip(spectra, ctx.needs_input_grad, strict=True)]
         ctx.save_for_backward(difference, *needed)
         columns = difference.square().sum(dim=-2)

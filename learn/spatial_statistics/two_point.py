@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from stochgeom.errors import UserError
 from stochgeom.spatial_statistics.checks import check_normalisation
@@ -31,9 +34,9 @@ def two_point(
     grid = lag_grid(_size(fields), periodic, cutoff, pixel_size_nm, centred)
     prepared, scale = _prepared(fields, inside, normalise)
     spectra = torch.fft.rfft2(prepared, grid.fft_shape)
-    found = _lags_of(spectra.unsqueeze(-3).conj() * spectra.unsqueeze(-4), grid)
+    whole = torch.fft.irfft2(spectra.unsqueeze(-3).conj() * spectra.unsqueeze(-4), grid.fft_shape)
     pairs = None if inside is None else _pairs(inside, grid).unsqueeze(-4)
-    return _normalised(found, grid, pairs, scale[..., :, None] * scale[..., None, :], normalise)
+    return _normalised(_kept(whole, grid), grid, pairs, scale[..., :, None] * scale[..., None, :], normalise)
 
 
 def cross_correlation(
@@ -49,8 +52,8 @@ def cross_correlation(
 ) -> Tensor:
     """S_ab(r) (..., ly, lx) of indicators a and b (..., y, x): the mean of a(x) b(x + r) over all pairs.
 
-    Arguments, normalisations and lags as in NumPy's namesake; differentiable in a and b. float32 and float64
-    keep their precision. Lags without pairs are NaN and pass no gradient. An image that holds a NaN has NaN
+    Arguments, normalisations and lags as in NumPy's namesake; differentiable in a and b (once where b is a).
+    float32 and float64 keep their precision. Lags without pairs are NaN and pass no gradient. An image that holds a NaN has NaN
     everywhere; the others of its batch are untouched.
     """
     first, second = as_fields(a, "a"), as_fields(b, "b")
@@ -67,15 +70,14 @@ def cross_correlation(
     inside = None if mask is None else as_mask(mask, shape, first.device)
     grid = lag_grid(_size(first), periodic, cutoff, pixel_size_nm, centred)
     prepared_a, scale_a = _prepared(first, inside, normalise)
-    spectra_a = torch.fft.rfft2(prepared_a, grid.fft_shape)
     if b is a:
-        product, scale = spectra_a.real.square() + spectra_a.imag.square(), scale_a.square()
+        whole, scale = _Autocorrelation.apply(prepared_a, grid.fft_shape), scale_a.square()
     else:
         prepared_b, scale_b = _prepared(second, inside, normalise)
-        product = spectra_a.conj() * torch.fft.rfft2(prepared_b, grid.fft_shape)
-        scale = scale_a * scale_b
+        spectra = [torch.fft.rfft2(fields, grid.fft_shape) for fields in (prepared_a, prepared_b)]
+        whole, scale = torch.fft.irfft2(spectra[0].conj() * spectra[1], grid.fft_shape), scale_a * scale_b
     pairs = None if inside is None else _pairs(inside, grid)
-    return _normalised(_lags_of(product, grid), grid, pairs, scale, normalise)
+    return _normalised(_kept(whole, grid), grid, pairs, scale, normalise)
 
 
 def autocorrelation(
@@ -127,15 +129,44 @@ def _prepared(fields: Tensor, mask: Tensor | None, normalise: str) -> tuple[Tens
     return kept, scale.masked_fill(constant, torch.nan).to(fields.dtype)[..., 0, 0]
 
 
-def _lags_of(spectra: Tensor, grid: LagGrid) -> Tensor:
-    """Inverse transforms of products of spectra, at the lags of the grid."""
-    whole = torch.fft.irfft2(spectra, grid.fft_shape)
+def power(spectrum: Tensor) -> Tensor:
+    """|spectrum|², real; three times as fast as abs().square()."""
+    return spectrum.real.square().addcmul_(spectrum.imag, spectrum.imag)
+
+
+class _Autocorrelation(torch.autograd.Function):
+    """The inverse transform of |FFT|² of fields padded to `fft_shape`.
+
+    Its slope for slopes G in the lags is the inverse transform of 2 Re(FFT G) FFT: two real transforms, where
+    torch goes backwards through real ones by complex ones of the whole spectrum.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, fields: Tensor, fft_shape: tuple[int, int]) -> Tensor:
+        spectrum = torch.fft.rfft2(fields, fft_shape)
+        ctx.save_for_backward(spectrum)
+        ctx.shapes = fft_shape, fields.shape[-2:]
+        return torch.fft.irfft2(power(spectrum), fft_shape)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (spectrum,) = ctx.saved_tensors
+        fft_shape, (ny, nx) = ctx.shapes
+        slope = 2 * torch.fft.rfft2(gradient).real
+        return torch.fft.irfft2(spectrum * slope, fft_shape)[..., :ny, :nx], None
+
+
+def _kept(whole: Tensor, grid: LagGrid) -> Tensor:
+    """The lags of the grid from an inverse transform."""
     return _in_order(_in_order(whole, grid.y, -2), grid.x, -1)
 
 
 def _in_order(values: Tensor, lags: np.ndarray, axis: int) -> Tensor:
     """The values at consecutive lags, cut and joined: much faster backwards than an index."""
     low, high, length = -int(lags.min()), int(lags.max()), values.shape[axis]
+    if lags[0] == 0 and low + 1 + high == length:
+        return values
     before, after = values.narrow(axis, length - low, low), values.narrow(axis, 0, high + 1)
     return torch.cat((before, after) if lags[0] < 0 else (after, before), dim=axis)
 
@@ -144,7 +175,7 @@ def _in_order(values: Tensor, lags: np.ndarray, axis: int) -> Tensor:
 def _pairs(mask: Tensor, grid: LagGrid) -> Tensor:
     """Pairs (..., ly, lx) float64 of pixels in the mask at each lag: whole numbers."""
     spectra = torch.fft.rfft2(mask.double(), grid.fft_shape)
-    return _lags_of(spectra.real.square() + spectra.imag.square(), grid).round()
+    return _kept(torch.fft.irfft2(power(spectra), grid.fft_shape), grid).round()
 
 
 def _normalised(sums: Tensor, grid: LagGrid, pairs: Tensor | None, scale: Tensor, normalise: str) -> Tensor:

@@ -199,6 +199,7 @@ def test_gradients_of_the_distance(shape, rng):
     ):
         checked(lambda x, y, o=options: tensors.statistics_distance(x, y, **o), a, b)
     checked(tensors.statistics_distance, a, b[:1])  # one image beside many
+    checked(tensors.statistics_distance, a[0], b)
     one = torch.tensor(a, requires_grad=True)
     tensors.statistics_distance(one, torch.tensor(b)).sum().backward()
     other = torch.tensor(a, requires_grad=True)
