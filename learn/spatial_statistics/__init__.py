@@ -6,12 +6,12 @@ their own device. Definitions, and what each argument does: there, and docs/spat
 
 from stochgeom.spatial_statistics import lags_nm
 
+from .correlations import autocorrelation, cross_correlation, two_point
 from .counts import chord_length_density, label_clusters, phase_chord_lengths, two_point_cluster
 from .curves import directional_cut, radial_mean
 from .distance import statistics_distance
-from .indicators import annealed_eps, indicators, soft_indicator, soft_indicators
 from .lines import lineal_path
-from .two_point import autocorrelation, cross_correlation, two_point
+from .phases import annealed_eps, indicators, soft_indicator, soft_indicators
 
 __all__ = [
     "annealed_eps",

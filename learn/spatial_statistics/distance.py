@@ -17,7 +17,7 @@ from stochgeom.spatial_statistics.distance import check_same_size, check_way, ha
 from stochgeom.spatial_statistics.lags import Cutoff, PixelSize
 
 from .checks import Mask, as_fields
-from .two_point import autocorrelation, power, two_point
+from .correlations import autocorrelation, power, two_point
 
 
 def statistics_distance(

@@ -5,12 +5,12 @@ torch, with gradients. `lags_nm` says where the lags of a map lie. Definitions: 
 """
 
 from .clusters import label_clusters, two_point_cluster
+from .correlations import autocorrelation, cross_correlation, two_point
 from .curves import directional_cut, radial_mean
 from .distance import statistics_distance
-from .indicators import annealed_eps, indicators, soft_indicator, soft_indicators
 from .lags import lags_nm
 from .lines import chord_length_density, lineal_path, phase_chord_lengths
-from .two_point import autocorrelation, cross_correlation, two_point
+from .phases import annealed_eps, indicators, soft_indicator, soft_indicators
 
 __all__ = [
     "annealed_eps",

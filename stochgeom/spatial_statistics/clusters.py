@@ -9,8 +9,8 @@ from scipy.sparse.csgraph import connected_components
 
 from ..errors import UserError
 from .checks import check_normalisation, checked_binary, checked_mask
+from .correlations import normalised, pairs_of
 from .lags import Cutoff, PixelSize, lag_grid
-from .two_point import normalised, pairs_of
 
 
 def label_clusters(phase: np.ndarray, *, connectivity: int = 4, periodic: bool = True) -> np.ndarray:

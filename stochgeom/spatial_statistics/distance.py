@@ -7,9 +7,9 @@ from scipy import fft
 
 from ..errors import UserError
 from .checks import checked_fields
+from .correlations import autocorrelation, two_point
 from .curves import checked_weights
 from .lags import Cutoff, PixelSize
-from .two_point import autocorrelation, two_point
 
 WAYS = ("parseval", "f")
 

@@ -24,7 +24,8 @@ class LagGrid:
     """The lags of images of one shape.
 
     `fft_shape` (y, x) of the transforms; `y` (ly,) and `x` (lx,) lags in pixels as they are given back, also
-    the indices into an inverse transform; `pairs` (ly, lx) float64, pixels that have a partner at each lag.
+    the indices into an inverse transform; `pairs` (ly, lx) float64, the pixels that have a partner at each
+    lag, or (1, 1) where all lags have as many.
     """
 
     fft_shape: tuple[int, int]
@@ -75,7 +76,7 @@ def _lag_grid(
         sizes.append(n if periodic else next_fast_len(n + high, real=True))
     y, x = axes
     if periodic:
-        pairs = np.full((len(y), len(x)), float(shape[0] * shape[1]))
+        pairs = np.full((1, 1), float(shape[0] * shape[1]))
     else:
         pairs = np.outer(shape[0] - np.abs(y), shape[1] - np.abs(x)).astype(float)
     for array in (y, x, pairs):

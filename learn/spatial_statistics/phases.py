@@ -1,4 +1,4 @@
-"""Phases of tensors as indicator functions; definitions: stochgeom.spatial_statistics.indicators."""
+"""Phases of tensors as indicator functions; definitions: stochgeom.spatial_statistics.phases."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from stochgeom.errors import UserError
 from stochgeom.spatial_statistics.checks import check_shape
-from stochgeom.spatial_statistics.indicators import annealed_eps, check_soft, checked_levels, gaps
+from stochgeom.spatial_statistics.phases import annealed_eps, check_soft, checked_levels, gaps
 
 from .checks import as_fields
 

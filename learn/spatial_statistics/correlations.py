@@ -1,4 +1,4 @@
-"""Two-point correlation functions of tensors; definitions: stochgeom.spatial_statistics.two_point."""
+"""Two-point correlation functions of tensors; definitions: stochgeom.spatial_statistics.correlations."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def cross_correlation(
 ) -> Tensor:
     """S_ab(r) (..., ly, lx) of indicators a and b (..., y, x): the mean of a(x) b(x + r) over all pairs.
 
-    Arguments, normalisations and lags as in NumPy's namesake; differentiable in a and b (once where b is a).
-    float32 and float64 keep their precision. Lags without pairs are NaN and pass no gradient. An image that holds a NaN has NaN
-    everywhere; the others of its batch are untouched.
+    Arguments, normalisations and lags as in NumPy's namesake; differentiable in a and b, once where b is a.
+    float32 and float64 keep their precision. Lags without pairs are NaN and pass no gradient. An image that
+    holds a NaN has NaN everywhere; the others of its batch are untouched.
     """
     first, second = as_fields(a, "a"), as_fields(b, "b")
     if first.shape[-2:] != second.shape[-2:]:
