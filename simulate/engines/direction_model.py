@@ -10,7 +10,7 @@ predict what lies between them, 40 mrad apart, though signals change within 20 m
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 
@@ -71,6 +71,12 @@ class DirectionModel:
         """All symmetric copies of the directions, and which direction each is a copy of."""
         copies = np.einsum("gij,dj->gdi", self.laue, self.directions).reshape(-1, 3)
         return cKDTree(copies), np.tile(np.arange(len(self.directions)), len(self.laue))
+
+    def averaged(self) -> DirectionModel:
+        """The same mean depth for all directions: that of the measured ones."""
+        mean = np.mean(self.depths(self.directions), axis=0)
+        nothing = np.zeros_like
+        return replace(self, scale=mean, coefficients=nothing(self.coefficients), rest=nothing(self.rest))
 
     def depths(self, directions: Array) -> Array:
         """Optical depth (n, T, c) of beams along `directions` (n, 3), unit vectors of the crystal's frame."""
