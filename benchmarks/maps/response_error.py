@@ -4,10 +4,11 @@ python benchmarks/maps/response_error.py --out FOLDER [--sizes 8 15 30 60 100] [
                                          [--workers 2] [--table NAME] [--image CORPUS]
 
 Aggregates of the recipe windowed-30 with other numbers of particles, pixels of 0.5 nm. On each, squares of
-4 x 4 pixels that touch material are drawn. In each of two displaced configurations a pixel is the mean of 2 x
-2 probes, one at a random place in each quarter of it; what both configurations differ by is the reference's
-own variance. Both engines compute the same probes. The reference of each aggregate is kept in FOLDER, so that
-a stopped run goes on, and another response model is judged by the same reference. Prints a table and writes `response-error.png`, and `response-image.png` beside a whole image.
+4 x 4 pixels that touch material are drawn. In each of two displaced configurations a pixel is the mean of
+2 x 2 probes, one at a random place in each quarter of it; what both configurations differ by is the
+reference's own variance. Both engines compute the same probes. The reference of each aggregate is kept in
+FOLDER, so that a stopped run goes on, and another response model is judged by the same reference. Prints a
+table and writes `response-error.png`, and `response-image.png` beside a whole image.
 """
 
 from __future__ import annotations
