@@ -56,7 +56,7 @@ class GaussianFieldParameters(TorusParameters):
 
     @property
     def torus(self) -> tuple[int, int]:
-        """Rows and columns of the periodic grid on which the field is drawn and from which the image is cut."""
+        """Rows and columns of the periodic grid on which the field is drawn; the image is cut from it."""
         if self.periodic:
             return self.shape
         reach = math.ceil(self.covariance.reach_nm * self.stretch / self.pixel_size_nm)

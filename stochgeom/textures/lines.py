@@ -59,16 +59,18 @@ class LineTextureParameters(GridParameters):
             low, high = whole_pixels(getattr(self, name), self.pixel_size_nm)
             if low > high:
                 raise ValueError(
-                    f"{name} = {getattr(self, name)} holds no whole number of pixels of {self.pixel_size_nm:g} nm"
+                    f"{name} = {getattr(self, name)} holds no whole number of pixels of "
+                    f"{self.pixel_size_nm:g} nm"
                 )
         if self.gap_nm < self.pixel_size_nm:
             raise ValueError(
-                f"gap_nm = {self.gap_nm:g} must be at least a pixel, {self.pixel_size_nm:g} nm: lines would merge"
+                f"gap_nm = {self.gap_nm:g} must be at least a pixel, {self.pixel_size_nm:g} nm: lines would "
+                "merge"
             )
         if self.length_nm[0] < self.thickness_nm[1]:
             raise ValueError(
-                f"length_nm = {self.length_nm} must not be below thickness_nm = {self.thickness_nm}: lines would "
-                "run the other way"
+                f"length_nm = {self.length_nm} must not be below thickness_nm = {self.thickness_nm}: lines "
+                "would run the other way"
             )
         return self
 
@@ -180,7 +182,7 @@ def _most(shape: tuple[int, int], angle: float, length: int, thickness: int, gap
 
 @njit(cache=True)
 def _room(length, thickness, c, s, width, height, across):
-    """Lowest and highest place along (c, s) of a line's centre, `across` from the image's; none: low > high."""
+    """Lowest and highest place along (c, s) of a line's centre at `across`; there is none if low > high."""
     half_x = (width - length * abs(c) - thickness * abs(s)) / 2
     half_y = (height - length * abs(s) - thickness * abs(c)) / 2
     low, high = -np.inf, np.inf
