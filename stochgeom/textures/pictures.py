@@ -14,6 +14,7 @@ from .models import TextureParameters, expected_volume_fraction, sample_texture,
 from .texture import Texture
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -90,7 +91,7 @@ def draw_gallery(
     for ax in axes.ravel():
         if not ax.has_data():
             ax.set_axis_off()
-    handles = {}
+    handles: dict[str, Artist] = {}
     for ax in axes[1::2].ravel():
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
             handles.setdefault(label, handle)
