@@ -1,7 +1,7 @@
 """What Boolean models share: random shapes at the points of a Poisson process, phase 1 their union.
 
 Sources: Chiu, Stoyan, Kendall and Mecke, Stochastic Geometry and its Applications (2013), chapter 3;
-Torquato, Random Heterogeneous Materials (2002), chapter 5.
+Torquato, Random Heterogeneous Materials (2002), chapters 5 and 6.
 """
 
 from __future__ import annotations

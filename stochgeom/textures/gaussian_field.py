@@ -16,7 +16,7 @@ from .covariances import Covariance, GaussianCovariance
 from .texture import Degrees, Texture, TorusParameters, along_and_across, make_texture, over_images
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(64)
-TABLE = 20_001  # distances at which a correlation is tabulated
+TABLE = 8_001  # distances at which a correlation is tabulated
 
 
 class GaussianFieldParameters(TorusParameters):

@@ -58,7 +58,7 @@ def sample_lamellae(parameters: LamellaeParameters, rng: np.random.Generator) ->
     Elements: edges_nm (n, 2), where each lamella of phase 1 begins and ends along the normal (-sin, cos) of
     the orientation, from the centre of the image; those that lie between its corners, `count` of them.
     Even lamellae have a uniform shift. Random widths begin in equilibrium: the width at the first corner is
-    chosen with probability in proportion to its size (Chiu et al. 2013, chapter 2: renewal processes).
+    chosen with probability in proportion to its size (Cox, Renewal Theory, 1962).
     InfeasibleParametersError for periodic lamellae whose period and orientation do not close on the torus.
     """
     _check(parameters)
