@@ -14,7 +14,7 @@ from pydantic import Field
 from ..errors import InfeasibleParametersError
 from .texture import Texture, TorusParameters, make_texture, over_images
 
-FEWEST = 16  # grains, on average, in an image: fewer would often meet themselves on a torus
+FEWEST = 16  # grains, on average, on the square of a torus's shorter side: fewer would often meet themselves
 MARGIN = 3.0  # grain diameters around a window: none beyond owns a point in it, but with probability e^-36
 FARTHEST = 5.0  # of a table, in sqrt(mean grain area): two points so far apart are in one grain never (1e-9)
 
@@ -47,14 +47,15 @@ def sample_voronoi(parameters: VoronoiParameters, rng: np.random.Generator) -> T
 
     Elements: seeds_nm (n, 2), grain_phases (n,) uint8, and grain (ny, nx) int32, the seed of each pixel. Kept
     are the seeds that own a pixel; `count` is their number. Not periodic: some lie outside of the image.
-    InfeasibleParametersError for grains so large that fewer than 16 are expected, or below half a pixel.
+    InfeasibleParametersError for grains below half a pixel, or so large that a periodic image would hold
+    fewer than 16 in the square of its shorter side.
     """
     _check(parameters)
     pixel, (ny, nx) = parameters.pixel_size_nm, parameters.shape
     margin = 0.0 if parameters.periodic else MARGIN * parameters.grain_diameter_nm
     size = np.array(parameters.size_nm) + 2 * margin
     n = 0
-    while n == 0:  # of 16 or more expected; none once in 10 million times
+    while n == 0:  # of 16 or more expected; none once in 9 million times
         n = rng.poisson(parameters.intensity_per_nm2 * size.prod())
     seeds = (rng.random((n, 2)) - 0.5) * size
     kinds = (rng.random(n) < parameters.volume_fraction).astype(np.uint8)
@@ -130,11 +131,10 @@ def _same_grain_integral(h: float, nodes: int = 60) -> float:
 
 
 def _check(parameters: VoronoiParameters) -> None:
-    width, height = parameters.size_nm
-    largest = math.sqrt(4 * width * height / (math.pi * FEWEST))
-    asked = parameters.grain_diameter_nm
-    if asked > largest:
-        reason = f"fewer than {FEWEST} grains in {width:g} x {height:g} nm"
+    side, asked = min(parameters.size_nm), parameters.grain_diameter_nm
+    largest = side * math.sqrt(4 / (math.pi * FEWEST))
+    if parameters.periodic and asked > largest:
+        reason = f"fewer than {FEWEST} grains on a periodic image of {side:g} x {side:g} nm, its shorter side"
         raise InfeasibleParametersError("grain_diameter_nm", asked, largest, reason)
     if asked < parameters.pixel_size_nm / 2:
         reason = "grains below half a pixel"

@@ -173,7 +173,7 @@ def test_free_area_of_two_points_by_hand():
 @example(150, 5, 1, True, 1.0)
 @example(64, 64, 2, True, 1.0)
 def test_every_pixel_belongs_to_its_nearest_seed(ny, nx, seed, periodic, share):
-    largest = math.sqrt(4 * nx * ny / (math.pi * 16))
+    largest = min(nx, ny) * math.sqrt(4 / (math.pi * 16))
     diameter = max(0.5, share * largest * 0.999)
     parameters = VoronoiParameters(shape=(ny, nx), grain_diameter_nm=diameter, periodic=periodic)
     texture = sample_texture(parameters, np.random.default_rng(seed))
