@@ -1,4 +1,4 @@
-"""Draws the pictures of docs/gallery.md: aggregates over the parameter space of the model.
+"""Draws the pictures of docs/gallery.md (aggregates over the parameter space) and docs/textures.md.
 
 Run: python docs/make_gallery.py [--out docs/pictures] [--seed K]
 """
@@ -25,6 +25,18 @@ from stochgeom import (
     sample_aggregate,
 )
 from stochgeom.pictures import draw_aggregate, draw_projection, species_colour
+from stochgeom.textures import (
+    BooleanDiscParameters,
+    BooleanFibreParameters,
+    GaussianCovariance,
+    GaussianFieldParameters,
+    LamellaeParameters,
+    LineTextureParameters,
+    MaternCovariance,
+    RingCovariance,
+    VoronoiParameters,
+)
+from stochgeom.textures.pictures import draw_gallery
 
 DIMENSIONS, CLUSTER_SIZES = (1.6, 1.8, 2.0, 2.2), (1, 5, 15)
 RATIOS, FRACTIONS = (1.0, 1.5, 2.5), (0.2, 0.5, 0.8)
@@ -149,6 +161,42 @@ def kernels(seed: int) -> Figure:
     return figure
 
 
+def textures(seed: int) -> Figure:
+    """All models of textures, 224 nm wide, with their two-point functions."""
+    field, fibres = GaussianFieldParameters, BooleanFibreParameters
+    gaussian, matern = GaussianCovariance(length_nm=14), MaternCovariance(length_nm=12, smoothness=0.5)
+    ring = RingCovariance(wavelength_nm=22, length_nm=40)
+    entries = [
+        ("lines, 1-4\nhorizontal or vertical", LineTextureParameters()),
+        ("lines, 3-7\nhorizontal or vertical", LineTextureParameters(count=(3, 7))),
+        ("lines, 3-7\ndiagonal", LineTextureParameters(count=(3, 7), orientations=("diagonal",))),
+        ("field, Gaussian covariance\nfraction 0.5", field(covariance=gaussian)),
+        ("field, Matérn, smoothness 1/2\nfraction 0.3", field(covariance=matern, volume_fraction=0.3)),
+        ("field, spectral ring\nfraction 0.5", field(covariance=ring)),
+        (
+            "field, spectral ring stretched 2.5\nat 90°, fraction 0.4",
+            field(covariance=ring, stretch=2.5, orientation_degrees=90, volume_fraction=0.4),
+        ),
+        (
+            "discs, lognormal radii\nfraction 0.35",
+            BooleanDiscParameters(radii=LognormalRadii(median_nm=7, geometric_sd=1.5), volume_fraction=0.35),
+        ),
+        ("fibres, isotropic\nfraction 0.35", fibres(volume_fraction=0.35)),
+        (
+            "fibres, 15° about horizontal\nfraction 0.35",
+            fibres(volume_fraction=0.35, orientation_spread_degrees=15),
+        ),
+        ("Voronoi grains of 20 nm\nfraction 0.4", VoronoiParameters(volume_fraction=0.4)),
+        (
+            "lamellae of random widths, 60°\nfraction 0.4",
+            LamellaeParameters(
+                periodic=False, width_cv=1, orientation_degrees=60, volume_fraction=0.4, period_nm=20
+            ),
+        ),
+    ]
+    return draw_gallery(entries, np.random.default_rng(seed))
+
+
 def save(figure: Figure, path: Path) -> None:
     """As a PNG of 256 colours, a third of the size of one of all colours."""
     buffer = io.BytesIO()
@@ -171,6 +219,7 @@ def main() -> None:
         "kernels": kernels,
     }.items():
         save(draw(options.seed), options.out / f"gallery-{name}.png")
+    save(textures(options.seed), options.out / "textures.png")
 
 
 if __name__ == "__main__":

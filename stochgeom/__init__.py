@@ -1,4 +1,4 @@
-"""The stochastic 3D model of hetero-aggregates: sampling, contacts, descriptors, projection."""
+"""The stochastic 3D model of hetero-aggregates: sampling, contacts, descriptors, projection; textures."""
 
 from .aggregate import HeteroAggregate
 from .aggregation import sample_aggregate
@@ -9,6 +9,7 @@ from .parameters import AggregateParameters, Species
 from .projection import Chords, Field, chord_lengths, chord_lengths_at, particle_chords
 from .radius_laws import ConstantRadii, HistogramRadii, LognormalRadii, NormalRadii, ScipyRadii
 from .silhouette import describe_projection
+from .textures import LineTextureParameters, Texture, sample_texture
 
 __all__ = [
     "AggregateParameters",
@@ -18,11 +19,13 @@ __all__ = [
     "HeteroAggregate",
     "HistogramRadii",
     "InfeasibleParametersError",
+    "LineTextureParameters",
     "LognormalRadii",
     "MissingExtraError",
     "NormalRadii",
     "ScipyRadii",
     "Species",
+    "Texture",
     "UserError",
     "check_feasible",
     "chord_lengths",
@@ -32,4 +35,5 @@ __all__ = [
     "descriptor_names",
     "particle_chords",
     "sample_aggregate",
+    "sample_texture",
 ]
