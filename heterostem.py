@@ -64,11 +64,11 @@ def demo(
     from learn.error_analysis import analyse
     from learn.report import write_report
     from learn.training import train
+    from simulate.calibration.spot_check import spot_check
     from simulate.corpus.reader import Corpus
     from simulate.engines.tables import ResponseTable
     from simulate.generate import generate
     from simulate.recipe import Recipe
-    from simulate.spot_check import spot_check
 
     started = time.monotonic()
 

@@ -24,7 +24,7 @@ import ase
 import numpy as np
 from numpy.random import default_rng
 
-from simulate.calibration import displaced_slab
+from simulate.calibration.calibrate import displaced_slab
 from simulate.engines.base import Block, make_engine
 from simulate.engines.multislice import deterministic
 from simulate.material import Material

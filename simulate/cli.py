@@ -14,7 +14,7 @@ from stochgeom.errors import UserError
 if TYPE_CHECKING:
     import cyclopts
 
-    from simulate.calibration import CalibrationSettings
+    from simulate.calibration.calibrate import CalibrationSettings
     from simulate.recipe import Recipe
 
 
@@ -227,7 +227,7 @@ def calibrate(
     workers
         Processes. Default: one for each processor.
     """
-    from simulate.calibration import calibrate as make_table
+    from simulate.calibration.calibrate import calibrate as make_table
 
     numbers: dict[str, Any] = {"probes": probes, "band_mrad": band_mrad, "seed": seed}
     if directions:
@@ -247,7 +247,7 @@ def calibration_settings(
     """Settings of a calibration for a recipe's phases and microscope, or for shipped materials."""
     from pydantic import ValidationError
 
-    from simulate.calibration import CalibrationSettings
+    from simulate.calibration.calibrate import CalibrationSettings
     from simulate.realise import material_of
     from simulate.recipe import Recipe
     from simulate.recipe_errors import one_line

@@ -11,6 +11,7 @@ it the same for the nearest other direction. Spread is what taking one curve for
 from __future__ import annotations
 
 import argparse
+import io
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +22,9 @@ from simulate.material import Material
 ENERGIES = {"80 kV": "tio2-wo3-80kv", "200 kV": "tio2-wo3-200kv", "300 kV": "tio2-wo3-300kv"}
 COLOURS = {"80 kV": "#b3446c", "200 kV": "#d98f2b", "300 kV": "#2f6f9f"}
 THICKNESSES_NM = (10.0, 30.0)
-MAP_NM, PIXELS = 10.0, 301
+MAP_NM, PIXELS = 10.0, 361
 AXES = {
-    "anatase": ("001", "100", "110", "101", "111", "301"),
+    "anatase": ("001", "100", "110", "111", "301"),
     "rutile": ("001", "100", "110", "101", "111"),
     "gamma-WO3": ("001", "100", "010", "110", "101", "011", "111"),
 }
@@ -89,7 +90,11 @@ def picture(path: Path) -> None:
 
     tables = {energy: ResponseTable.load(name) for energy, name in ENERGIES.items()}
     shown = tables["300 kV"]
-    figure, axes = plt.subplots(2, 3, figsize=(10.5, 7.6), gridspec_kw={"height_ratios": [1, 1.25]})
+    figure = plt.figure(figsize=(10.5, 7.4))
+    grid = figure.add_gridspec(
+        2, 3, height_ratios=[1, 1.5], left=0.07, right=0.99, top=0.95, bottom=0.1, hspace=0.2, wspace=0.2
+    )
+    axes = np.array([[figure.add_subplot(grid[row, column]) for column in range(3)] for row in range(2)])
     directions, inside = hemisphere()
     for column, phase in enumerate(shown.phases):
         curves(axes[0, column], tables, phase)
@@ -100,21 +105,34 @@ def picture(path: Path) -> None:
         field = np.full(inside.shape, np.nan)
         field[inside] = response.curves(directions)[:, level, 0] / measured.mean()
         image = plot.imshow(
-            field, extent=(-1, 1, -1, 1), cmap="viridis", vmin=0.9, vmax=1.25, interpolation="bilinear"
+            field, extent=(-1, 1, -1, 1), cmap="viridis", vmin=0.92, vmax=1.2, interpolation="bilinear"
         )
         plot.add_patch(plt.Circle((0, 0), 1, fill=False, lw=0.8, color="0.2"))
-        dots = projected(response.directions)
-        plot.plot(*dots.T, ".", ms=1.1, color="white", alpha=0.8)
+        plot.plot(*projected(asymmetric(response)).T, ".", ms=1.0, color="white", alpha=0.55)
         marks(plot, phase)
-        plot.set(xlim=(-1.1, 1.1), ylim=(-1.1, 1.1), aspect="equal")
+        plot.set(xlim=(-1.03, 1.03), ylim=(-1.03, 1.03), aspect="equal")
         plot.axis("off")
     axes[0, 0].set_ylabel("detected share of the beam (%)")
     axes[0, 0].legend(frameon=False, fontsize=9)
-    figure.tight_layout(rect=(0, 0, 0.93, 1))
-    box = axes[1, 2].get_position()
-    bar = figure.add_axes((0.935, box.y0 + 0.05, 0.013, box.height - 0.1))
-    figure.colorbar(image, cax=bar, extend="both").set_label("signal over its mean, 300 kV, 10 nm")
-    figure.savefig(path, dpi=110)
+    bar = figure.add_axes((0.36, 0.065, 0.33, 0.016))
+    label = f"signal over its mean, 300 kV, {MAP_NM:g} nm; dots: measured directions"
+    figure.colorbar(image, cax=bar, extend="both", orientation="horizontal").set_label(label)
+    save_small(figure, path)
+
+
+def save_small(figure, path: Path) -> None:
+    """As a PNG of 200 colours."""
+    from PIL import Image
+
+    content = io.BytesIO()
+    figure.savefig(content, dpi=105)
+    Image.open(content).convert("RGB").quantize(200, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
+def asymmetric(response: PhaseResponse) -> np.ndarray:
+    """The measured directions (d, 3), each as the image that lies in the upper right of the hemisphere."""
+    images = np.einsum("gij,dj->dgi", response.laue, response.directions)
+    return images[np.arange(len(images)), (images @ np.array([0.02, 0.01, 0.8])).argmax(axis=1)]
 
 
 def curves(plot, tables: dict[str, ResponseTable], phase: str) -> None:
@@ -135,10 +153,11 @@ def marks(plot, phase: str) -> None:
     for name in AXES[phase]:
         axis = np.array([int(c) for c in name]) @ cell
         x, y = projected((axis / np.linalg.norm(axis))[None])[0]
-        plot.plot(x, y, "o", ms=3.5, mfc="none", mec="black", mew=0.8)
+        plot.plot(x, y, "o", ms=4, mfc="none", mec="black", mew=0.9)
         plot.annotate(
-            f"[{name}]", (x, y), xytext=(4, 4), textcoords="offset points", fontsize=7.5, color="black",
-            bbox={"facecolor": "white", "alpha": 0.6, "lw": 0, "pad": 0.6},
+            f"[{name}]", (x, y), xytext=(-3, -3), textcoords="offset points",
+            fontsize=7.5, ha="right", va="top",
+            bbox={"facecolor": "white", "alpha": 0.7, "lw": 0, "pad": 0.6},
         )  # fmt: skip
 
 

@@ -1,9 +1,12 @@
 """What the waves of a calibration leave out: its two rounds against waves to 160 mrad in slices of 2 Å.
 
-python benchmarks/maps/table_waves.py [--probes 3]
+python benchmarks/maps/table_waves.py [--probes 3] [--focus]
 
 Zone axes and other directions of anatase and WO3, at 10 and 20 nm; deviation of the signal in per cent. Each
 calculation has slabs of its own, so each figure is uncertain by about a per cent (printed).
+
+--focus instead: one direction of each phase at 300 kV with the crossover at several heights, the mean signal
+and the scatter from probe to probe. A mean over positions does not depend on the crossover.
 """
 
 from __future__ import annotations
@@ -17,7 +20,8 @@ os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 import numpy as np
 from numpy.random import SeedSequence
 
-from simulate.calibration import CalibrationSettings, measure_direction
+from simulate.calibration.calibrate import CalibrationSettings
+from simulate.calibration.slabs import measure_direction
 from simulate.material import Material
 from simulate.microscope import Microscope
 
@@ -44,7 +48,10 @@ def main(probes: int) -> None:
     print(f"{'':44s}" + "".join(f"{name:>36s}" for name in ("first round", "second round")))
     for energy, band in BAND_MRAD.items():
         settings = CalibrationSettings(
-            microscope=Microscope(energy_ev=energy), thicknesses_nm=(10.0, 20.0), band_mrad=band
+            microscope=Microscope(energy_ev=energy),
+            thicknesses_nm=(10.0, 20.0),
+            crossover_nm=40.0,  # so that the disc is wider than a cell, and few probes do
+            band_mrad=band,
         )
         reference = settings.model_copy(update={"band_mrad": 160.0, "slice_thickness_angstrom": 2.0})
         for phase in ("anatase", "gamma-WO3"):
@@ -65,9 +72,29 @@ def main(probes: int) -> None:
                 )
 
 
+def focus(probes: int) -> None:
+    thicknesses = (1.0, 10.0, 40.0)
+    print("signal ± its error (scatter of single probes)".ljust(50), *(f"{t:>23g} nm" for t in thicknesses))
+    direction = np.array(AXES["no axis"]) / np.linalg.norm(AXES["no axis"])
+    for phase in ("anatase", "gamma-WO3"):
+        for crossover in (0.0, 20.0, -40.0, None):
+            settings = CalibrationSettings(thicknesses_nm=thicknesses, crossover_nm=crossover)
+            mean, error = signals(settings, Material.named(phase), direction, probes)
+            scatter = 100 * error * np.sqrt(probes) / mean
+            words = [
+                f"{100 * m:.4f} ± {100 * e:.4f} % ({s:3.0f} %)"
+                for m, e, s in zip(mean, error, scatter, strict=True)
+            ]
+            height = settings.focus_angstrom / 10
+            place = f"{phase}, crossover {height:+.0f} nm from the entrance"
+            print(place.ljust(50) + "".join(f"{w:>27s}" for w in words), flush=True)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--probes", type=int, default=3)
-    main(parser.parse_args().probes)
+    parser.add_argument("--focus", action="store_true")
+    arguments = parser.parse_args()
+    (focus if arguments.focus else main)(arguments.probes)

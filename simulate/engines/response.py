@@ -9,7 +9,8 @@ lognormal factor from particle to particle. Two things go beyond a product of in
   which crosses every particle where it passes at that height: particles are smeared by convergence angle
   times distance from the crossover.
 - What lies in front widens the beam, and electrons that come at an angle need less to reach the detector. So
-  s = sum_k s_k(t_k) (1 + sum_j b_jk t_j), j running over the particles in front of k (`simulate.broadening`).
+  s = sum_k s_k(t_k) (1 + sum_j b_jk t_j), j running over the particles in front of k
+  (`simulate.calibration.broadening`).
 """
 
 from __future__ import annotations

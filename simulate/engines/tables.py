@@ -45,8 +45,8 @@ class PhaseResponse:
     ) -> PhaseResponse:
         """From intensities (d, T, c) measured along `directions` (d, 3), unit vectors of the crystal's frame.
 
-        `noise` (T, c), `laue` (g, 3, 3) the Laue group, `broadening` (phase, c) as `simulate.broadening` has
-        it, `planes` the crystal's strongest lattice planes.
+        `noise` (T, c), `laue` (g, 3, 3) the Laue group, `broadening` (phase, c) as in
+        `simulate.calibration.broadening`, `planes` the crystal's strongest lattice planes.
         """
         depth = -np.log1p(-np.asarray(intensity, dtype=float))
         return cls(
@@ -117,7 +117,7 @@ class ResponseTable:
         return found
 
     def broadening(self, phase_names: Sequence[str]) -> np.ndarray:
-        """Rise (p, q, c) per nm of phase p of what phase q behind it scatters (`simulate.broadening`)."""
+        """Rise (p, q, c) per nm of phase p of what phase q behind it scatters."""
         columns = [self.phases.index(name) for name in phase_names]
         return np.stack([self.phase(name).broadening[columns] for name in phase_names])
 

@@ -11,8 +11,9 @@ from numpy.random import SeedSequence, default_rng
 from pydantic import ValidationError
 from scipy.spatial.transform import Rotation
 
-from simulate.beam_directions import even_directions
-from simulate.calibration import CalibrationSettings, calibrate
+from simulate.calibration.calibrate import CalibrationSettings, calibrate
+from simulate.calibration.directions import even_directions
+from simulate.calibration.slabs import measure_direction
 from simulate.cross_sections import cone_r_per_um, r_per_um
 from simulate.engines.detection import vacuum_signal
 from simulate.engines.direction_model import band_features
@@ -21,7 +22,6 @@ from simulate.lattice_planes import plane_families
 from simulate.material import Material, with_inversion
 from simulate.microscope import Detector, Microscope
 from simulate.resources import resource
-from simulate.slabs import measure_direction
 from stochgeom.errors import UserError
 
 PHASES = ("anatase", "rutile", "gamma-WO3")

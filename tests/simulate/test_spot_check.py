@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from simulate.beam_directions import rotation_onto_beam
-from simulate.calibration import CalibrationSettings, calibrate
+from simulate.calibration.calibrate import CalibrationSettings, calibrate
+from simulate.calibration.directions import rotation_onto_beam
+from simulate.calibration.spot_check import spot_check
 from simulate.engines.tables import ResponseTable
-from simulate.spot_check import spot_check
 from stochgeom.errors import UserError
 
 

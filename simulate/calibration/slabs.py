@@ -9,8 +9,8 @@ from numpy.random import SeedSequence, default_rng
 from numpy.typing import NDArray
 
 from simulate.atoms import crystal_block
-from simulate.beam_directions import rotation_onto_beam
-from simulate.calibration_settings import CalibrationSettings
+from simulate.calibration.directions import rotation_onto_beam
+from simulate.calibration.settings import CalibrationSettings
 from simulate.material import Material
 from simulate.windowed.atomic import REACH_ANGSTROM, atom_table
 from simulate.windowed.multislice import Flight, Multislice

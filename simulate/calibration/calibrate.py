@@ -29,12 +29,12 @@ import numpy as np
 from numpy.random import SeedSequence
 from numpy.typing import NDArray
 
-from simulate.beam_directions import even_directions
-from simulate.broadening import broadening_per_nm
-from simulate.calibration_settings import CalibrationSettings
+from simulate.calibration.broadening import broadening_per_nm
+from simulate.calibration.directions import even_directions
+from simulate.calibration.settings import CalibrationSettings
+from simulate.calibration.slabs import measure_direction
 from simulate.engines.tables import PhaseResponse, ResponseTable
 from simulate.lattice_planes import plane_families
-from simulate.slabs import measure_direction
 from stochgeom.errors import UserError, require
 from stochgeom.files import write_bytes, write_text
 
@@ -219,7 +219,7 @@ def _metadata(
     abtem = require("abtem", extra="simulate")
     scope = settings.microscope
     return {
-        "made_by": command or "simulate.calibration.calibrate",
+        "made_by": command or "simulate.calibration.calibrate.calibrate",
         "method": "windowed multislice, eikonal atoms (docs/windowed.md)",
         "seed": settings.seed,
         "abtem_version": abtem.__version__,

@@ -13,7 +13,7 @@ from multiprocessing import get_context
 
 import numpy as np
 
-from simulate.calibration import CalibrationSettings, measure_direction
+from simulate.calibration.calibrate import CalibrationSettings, measure_direction
 from simulate.engines.tables import ResponseTable
 from simulate.material import Material
 from simulate.microscope import Detector, Microscope

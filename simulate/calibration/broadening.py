@@ -14,10 +14,10 @@ from numpy.random import SeedSequence, default_rng
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from simulate.calibration_settings import CalibrationSettings
+from simulate.calibration.settings import CalibrationSettings
+from simulate.calibration.slabs import measure_slab
 from simulate.material import Material
 from simulate.microscope import Detector
-from simulate.slabs import measure_slab
 from simulate.windowed.atomic import amplitude
 from simulate.windowed.wave_grids import SOFT_EDGE
 
