@@ -43,13 +43,12 @@ def fresh(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize(("energy_ev", "name"), list(ENERGIES.items())[1:])
+@pytest.mark.parametrize(("energy_ev", "name"), ENERGIES.items())
 @pytest.mark.parametrize("phase", PHASES)
 def test_independent_atoms_in_the_cone_explain_the_tables(energy_ev, name, phase):
     """R at 10 nm within 4 %: the cone, and for each element what the first Born approximation is off by.
 
-    The 4 % are for electrons that scatter twice, and for the crystal. At 80 kV the detector begins among
-    Bragg reflections, so that independent atoms say less there.
+    The 4 % are for electrons that scatter twice, and for the crystal.
     """
     table = ResponseTable.load(name)
     detector = shipped_detector(table)
