@@ -243,11 +243,11 @@ class HeteroAggregate:
         write(self, path)
 
     @classmethod
-    def from_extxyz(cls, path: str | os.PathLike) -> HeteroAggregate:
+    def from_extxyz(cls, path: str | os.PathLike, rng: np.random.Generator | None = None) -> HeteroAggregate:
         """Read an extended XYZ file, as `stochgeom.extxyz.read` does."""
         from .extxyz import read
 
-        return read(path)
+        return read(path, rng)
 
 
 def _checked(name: str, values: np.ndarray, dtype: np.dtype | type, shape: tuple[int, ...]) -> np.ndarray:

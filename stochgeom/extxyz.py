@@ -20,6 +20,7 @@ import numpy as np
 from .aggregate import HeteroAggregate
 from .bodies.polytope import Polytope
 from .errors import UserError
+from .rotations import random_quaternions
 
 PROPERTIES = ":".join(
     [
@@ -67,12 +68,14 @@ def write(aggregate: HeteroAggregate, path: str | os.PathLike) -> None:
     Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def read(path: str | os.PathLike) -> HeteroAggregate:
+def read(path: str | os.PathLike, rng: np.random.Generator | None = None) -> HeteroAggregate:
     """Read one aggregate: `pos` and `radius` are needed, everything else has a default.
 
     Species come from the column `material`, else `species`; phases default to the species, clusters to single
-    particles, orientations to the identity, shapes to spheres. `length_unit=angstrom` in the header converts
-    lengths; nm is the default. UserError with the line for anything that does not fit.
+    particles, shapes to spheres. Spheres without orientations get random ones from `rng` (seed 0 if None), as
+    all crystals on one zone axis would be no fair image; other shapes get the identity.
+    `length_unit=angstrom` in the header converts lengths; nm is the default. UserError with the line for
+    anything that does not fit.
     """
     lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
     if len(lines) < 2 or not lines[0].strip().isdigit():
@@ -91,6 +94,10 @@ def read(path: str | os.PathLike) -> HeteroAggregate:
     unit = header.get("length_unit", "nm")
     if unit.lower() not in _NM_PER_UNIT:
         raise UserError(f"{path}, line 2: length_unit={unit} is unknown; accepted: {', '.join(_NM_PER_UNIT)}")
+    if "orientation" not in columns:
+        columns["orientation"] = np.tile([0.0, 0.0, 0.0, 1.0], (n, 1))
+        if not {"shape", "semi_axes"} & columns.keys():
+            columns["orientation"] = random_quaternions(n, rng or np.random.default_rng(0))
     return _build(path, header, columns, _NM_PER_UNIT[unit.lower()], n)
 
 
@@ -102,7 +109,7 @@ def _build(
     phase, phase_names = _indices(
         path, columns.get("phase", labels[:, None])[:, 0], header.get("phase_names")
     )
-    orientations = columns.get("orientation", np.tile([0.0, 0.0, 0.0, 1.0], (n, 1)))
+    orientations = columns["orientation"]
     if orientations.shape[1] != 4:
         raise UserError(f"{path}, line 2: orientation needs four columns (x, y, z, w)")
     norms = np.linalg.norm(orientations, axis=1)

@@ -55,15 +55,12 @@ def tilted_gain(
 
 
 def broadening_per_nm(settings: CalibrationSettings, phase: int) -> NDArray[np.float64]:
-    """Rise (phase, channel) per nm of what each phase of `settings` sends to its detectors behind `phase`.
-
-    0 for detectors that see the beam's cone itself.
-    """
+    """Rise (phase, channel) per nm of what each phase of `settings` sends to its detectors behind `phase`."""
     scope, materials = settings.microscope, settings.resolved()
     alpha = scope.convergence_mrad
     angles = np.linspace(0.0, SOFT_EDGE * settings.band_mrad, _STEPS)
     inside = np.linspace(0.0, alpha, 200)
-    virtual, cone, dark = [], [], []
+    virtual, cone = [], []
     for behind in materials:
         for detector in scope.detectors:
             gain = tilted_gain(behind, detector, scope.energy_ev, scope.wavelength_angstrom, angles)
@@ -72,7 +69,6 @@ def broadening_per_nm(settings: CalibrationSettings, phase: int) -> NDArray[np.f
             curve = (*zip(angles.tolist(), weight.tolist(), strict=True), (float(angles[-1]) + 0.1, 0.0))
             virtual.append(Detector(name=f"{behind.name} {detector.name}", sensitivity=curve))
             cone.append((np.interp(inside, angles, weight) * inside).sum() / inside.sum())
-            dark.append(not detector.weight(inside).any())
     measured = settings.model_copy(
         update={
             "microscope": scope.model_copy(update={"detectors": tuple(virtual)}),
@@ -85,4 +81,4 @@ def broadening_per_nm(settings: CalibrationSettings, phase: int) -> NDArray[np.f
         for _ in range(_SLABS)
     ]
     rise = (np.mean(signals, axis=0) / cone - 1) / _THICKNESS_NM
-    return np.where(dark, rise, 0.0).reshape(len(materials), len(scope.detectors))
+    return rise.reshape(len(materials), len(scope.detectors))

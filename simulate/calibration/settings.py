@@ -49,11 +49,17 @@ class CalibrationSettings(BaseModel):
     @model_validator(mode="after")
     def _feasible(self) -> Self:
         scope = self.microscope
-        if scope.focus_nm or scope.aberrations:
+        if scope.aberrations:
             raise ValueError(
-                "calibrate: a mean over positions depends neither on focus_nm nor on aberrations; "
-                "leave them out"
+                "calibrate: a mean over positions does not depend on aberrations, and the response engine "
+                "knows none; leave them out"
             )
+        for detector in scope.detectors:
+            if detector.weight(np.linspace(0, scope.convergence_mrad, 200, endpoint=False)).any():
+                raise ValueError(
+                    f"calibrate: detector {detector.name!r} sees the beam's cone of "
+                    f"{scope.convergence_mrad:g} mrad; the response engine serves dark-field detectors only"
+                )
         if self.band_mrad * SOFT_EDGE < _PROBE_MARGIN * scope.convergence_mrad:
             raise ValueError(
                 f"calibrate: band_mrad = {self.band_mrad:g} does not hold a probe of "

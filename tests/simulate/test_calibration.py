@@ -244,7 +244,11 @@ def test_directions_are_evenly_spread_over_what_symmetry_leaves(phase):
     [
         ({"thicknesses_nm": (1.0, 1.1)}, "whole slices"),
         ({"thicknesses_nm": (2.0, 1.0)}, "whole slices"),
-        ({"microscope": Microscope(focus_nm=1.0)}, "leave them out"),
+        ({"microscope": Microscope(aberrations={"C30": 1e7})}, "leave them out"),
+        (
+            {"microscope": Microscope(detectors=(Detector(name="BF", inner_mrad=0, outer_mrad=10),))},
+            "'BF' sees the beam's cone",
+        ),
         ({"microscope": Microscope(convergence_mrad=55)}, "does not hold a probe of 55 mrad"),
         ({"directions": (5, 6)}, "one for each of 3 materials"),
         ({"directions": (5, 6, 1)}, "greater than or equal to 2"),

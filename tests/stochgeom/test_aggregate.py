@@ -142,7 +142,12 @@ def test_a_minimal_file_of_another_program_is_read(tmp_path):
     assert made.species.tolist() == [0, 1, 0]
     assert made.radii.tolist() == pytest.approx([1, 1.5, 1])
     assert made.contacts().tolist() == [[0, 1], [0, 2]]
-    assert made.orientations.tolist() == [[0, 0, 0, 1]] * 3
+    np.testing.assert_allclose(np.linalg.norm(made.orientations, axis=1), 1)
+    assert len(np.unique(made.orientations, axis=0)) == 3  # unknown: at random, and the same every time
+    again = HeteroAggregate.from_extxyz(path)
+    np.testing.assert_array_equal(again.orientations, made.orientations)
+    other = HeteroAggregate.from_extxyz(path, np.random.default_rng(5))
+    assert not np.allclose(other.orientations, made.orientations)
 
 
 GOOD = "2\nProperties=species:S:1:pos:R:3:radius:R:1\nA 0 0 0 5\nB 0 0 10 5\n"
