@@ -54,17 +54,17 @@ class CalibrationSettings(BaseModel):
                 "calibrate: a mean over positions does not depend on aberrations, and the response engine "
                 "knows none; leave them out"
             )
+        if self.band_mrad * SOFT_EDGE < _PROBE_MARGIN * scope.convergence_mrad:
+            raise ValueError(
+                f"calibrate: band_mrad = {self.band_mrad:g} does not hold a probe of "
+                f"{scope.convergence_mrad:g} mrad"
+            )
         for detector in scope.detectors:
             if detector.weight(np.linspace(0, scope.convergence_mrad, 200, endpoint=False)).any():
                 raise ValueError(
                     f"calibrate: detector {detector.name!r} sees the beam's cone of "
                     f"{scope.convergence_mrad:g} mrad; the response engine serves dark-field detectors only"
                 )
-        if self.band_mrad * SOFT_EDGE < _PROBE_MARGIN * scope.convergence_mrad:
-            raise ValueError(
-                f"calibrate: band_mrad = {self.band_mrad:g} does not hold a probe of "
-                f"{scope.convergence_mrad:g} mrad"
-            )
         if not isinstance(self.directions, int) and len(self.directions) != len(self.materials):
             raise ValueError(
                 "calibrate: directions should be one number, or one for each of "
