@@ -56,18 +56,18 @@ def crystal_block(
 
 
 class _Kept:
-    """What a function of a particle made, the latest used up to KEPT_BYTES of them, or one."""
+    """Particles that were made, the latest used up to KEPT_BYTES of them, or one."""
 
-    def __init__(self, make: Callable[..., Atoms]) -> None:
-        self._make = make
+    def __init__(self) -> None:
         self._found: OrderedDict[tuple[int | None, ...], Atoms] = OrderedDict()
         self._bytes = 0
 
-    def __call__(self, *key: int | None) -> Atoms:
+    def get(self, make: Callable[..., Atoms], *key: int | None) -> Atoms:
+        """make(*key), or what it made before."""
         if key in self._found:
             self._found.move_to_end(key)
             return self._found[key]
-        made = self._make(*key)
+        made = make(*key)
         self._found[key] = made
         self._bytes += _bytes(made)
         while self._bytes > KEPT_BYTES and len(self._found) > 1:
@@ -96,10 +96,18 @@ class SceneAtoms:
         self._neighbours = _earlier_neighbours(aggregate.centres, aggregate.circumradii)
         self._lowest, self._highest = aggregate.extents
         self._facets = None if aggregate.spherical else aggregate.facets
-        self.crystal, self.particle = _Kept(self._crystal), _Kept(self._particle)
+        # They hold no method of this object: in a circle of references memory would wait for the collector.
+        self._crystals, self._particles = _Kept(), _Kept()
+
+    def crystal(self, k: int) -> Atoms:
+        """Particle k at rest before its neighbours' atoms are respected: numbers (n,), positions (n, 3) Å."""
+        return self._crystals.get(self._crystal, k)
+
+    def particle(self, k: int, configuration: int | None) -> Atoms:
+        """Numbers (n,) and positions (n, 3) Å of particle k, at rest or in one displaced configuration."""
+        return self._particles.get(self._particle, k, configuration)
 
     def _crystal(self, k: int) -> Atoms:
-        """Particle k at rest before its neighbours' atoms are respected: numbers (n,), positions (n, 3) Å."""
         aggregate, material = self.scene.aggregate, self.scene.material_of(k)
         rotation = Rotation.from_quat(aggregate.orientations[k]).as_matrix()
         centre = 10 * aggregate.centres[k]
@@ -126,7 +134,6 @@ class SceneAtoms:
         return (ball**2).sum(axis=0) <= 1
 
     def _particle(self, k: int, configuration: int | None) -> Atoms:
-        """Numbers (n,) and positions (n, 3) Å of particle k, at rest or in one displaced configuration."""
         numbers, rest = self.crystal(k)
         keep = np.ones(len(numbers), dtype=bool)
         for j in self._neighbours[k]:

@@ -11,7 +11,6 @@ from simulate.cross_sections import scattering_factor_angstrom
 from simulate.material import Material
 
 _LARGEST_PER_ANGSTROM = 1.2  # of reciprocal lattice vectors; beyond, vibrations leave little
-_LARGEST_INDEX = 12
 _ALIKE = 1e-5
 
 
@@ -54,8 +53,9 @@ def _coefficients(material: Material) -> tuple[NDArray[np.float64], NDArray[np.f
     from ase.data import chemical_symbols
 
     reciprocal = np.linalg.inv(np.asarray(material.cell.cell.array)).T
-    reach = np.arange(-_LARGEST_INDEX, _LARGEST_INDEX + 1)
-    index = np.stack(np.meshgrid(reach, reach, reach, indexing="ij"), axis=-1).reshape(-1, 3)
+    edges = np.linalg.norm(np.asarray(material.cell.cell.array), axis=1)
+    axes = [np.arange(-n, n + 1) for n in np.ceil(_LARGEST_PER_ANGSTROM * edges).astype(int)]
+    index = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
     length = np.linalg.norm(index @ reciprocal, axis=1)
     index = index[(length > 0) & (length < _LARGEST_PER_ANGSTROM)]
     vectors = index @ reciprocal

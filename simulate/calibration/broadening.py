@@ -5,6 +5,10 @@ detector: an atom's cross-section into it grows by a gain g(theta), 1.2 at 20 mr
 for the default detector at 300 kV. So behind a slab that leaves the beam with the diffraction pattern P, a
 phase scatters more by the mean of g over P, over its mean over the cone of the beam. To first order in the
 slab's thickness that is a number per nm, for each pair of phases and each detector.
+
+Two approximations nearly cancel: electrons beyond the band count nothing here, though some are still there,
+and those that the detector sees already are not said to leave it. Against slabs behind slabs
+(`benchmarks/maps/broadening.py`) the numbers hold within the errors of these, 5 to 15 %.
 """
 
 from __future__ import annotations

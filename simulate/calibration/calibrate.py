@@ -19,7 +19,6 @@ from __future__ import annotations
 import io
 import math
 import sys
-import zipfile
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
@@ -33,7 +32,7 @@ from simulate.calibration.broadening import broadening_per_nm
 from simulate.calibration.directions import even_directions
 from simulate.calibration.settings import CalibrationSettings
 from simulate.calibration.slabs import measure_direction
-from simulate.engines.tables import PhaseResponse, ResponseTable
+from simulate.engines.tables import DAMAGED, PhaseResponse, ResponseTable
 from simulate.lattice_planes import plane_families
 from stochgeom.errors import UserError, require
 from stochgeom.files import write_bytes, write_text
@@ -85,14 +84,19 @@ def _first_round(settings: CalibrationSettings, parts: Path, phase: int) -> dict
     files = [job.file(parts) for job in _jobs(settings) if job.phase == phase]
     found = [_loaded(file) for file in files]
     joined = {name: np.concatenate([part[name] for part in found]) for name in ("directions", "signal")}
+    if "again" not in found[0]:
+        raise UserError(f"{files[0]}: a part is damaged (no second measurement); remove it and run again")
     return joined | {"again": found[0]["again"]}
 
 
 def _loaded(file: Path) -> dict[str, NDArray[np.float64]]:
     try:
         with np.load(file, allow_pickle=False) as data:
-            return dict(data)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+            found = dict(data)
+        if missing := {"directions", "signal"} - found.keys():
+            raise KeyError(", ".join(sorted(missing)))
+        return found
+    except DAMAGED as error:
         raise UserError(f"{file}: a part is missing or damaged; remove it and run again: {error}") from error
 
 
@@ -110,6 +114,10 @@ def calibrate(
     be deleted afterwards. `workers` processes share the directions.
     """
     out = Path(out)
+    if out.is_dir() or not out.name:
+        raise UserError(f"calibrate: {out} is a folder; give the file of the table, for example table.npz")
+    if workers < 1:
+        raise UserError(f"calibrate: workers = {workers}: should be 1 or more")
     parts = out.with_name(out.name + ".parts")
     _claim(parts, settings)
     _run(settings, parts, _jobs(settings), workers, progress)
@@ -124,7 +132,7 @@ def _claim(parts: Path, settings: CalibrationSettings) -> None:
     except OSError as error:
         raise UserError(f"cannot write {parts}: {error.strerror}") from error
     note, text = parts / "settings.txt", _fingerprint(settings)
-    if note.is_file() and note.read_text(encoding="utf-8") != text:
+    if note.is_file() and note.read_text(encoding="utf-8", errors="replace") != text:
         raise UserError(
             f"{parts} holds parts of a calibration with other settings; choose another out, or remove it"
         )

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from simulate.material import Material
 from simulate.microscope import Microscope
 from simulate.windowed.wave_grids import BAND, SOFT_EDGE, window_size
+from stochgeom.errors import UserError
 
 DEFAULT_THICKNESSES_NM = (
     1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 15.0, 18.0, 21.0, 25.0, 30.0, 35.0, 40.0,
@@ -31,7 +32,7 @@ class CalibrationSettings(BaseModel):
     thickness, because there scattering beyond the band interferes from atom to atom.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
 
     materials: Annotated[tuple[str | Material, ...], Field(min_length=1)] = ("anatase", "rutile", "gamma-WO3")
     microscope: Microscope = Microscope()
@@ -70,6 +71,16 @@ class CalibrationSettings(BaseModel):
                 "calibrate: directions should be one number, or one for each of "
                 f"{len(self.materials)} materials"
             )
+        names = [m.name if isinstance(m, Material) else m for m in self.materials]
+        if len(set(names)) < len(names):
+            raise ValueError(f"calibrate: materials {', '.join(names)}: each should be named once")
+        try:
+            self.window_points, self.fine.window_points  # noqa: B018  before any work
+        except UserError as error:
+            raise ValueError(
+                f"calibrate: band_mrad = {self.band_mrad:g} ({self.fine.band_mrad:g} near zone axes) with "
+                f"slabs of {self.thicknesses_nm[-1]:g} nm: {str(error).split(':')[0]}"
+            ) from None
         steps = np.array(self.thicknesses_nm) * 10 / self.slice_thickness_angstrom
         if (abs(steps - steps.round()) > 1e-6).any() or (np.diff((0.0, *steps)) <= 0).any():
             raise ValueError(

@@ -5,11 +5,12 @@ along it. So ln s(d) = ln s0 + sum over families of planes of bands + the rest, 
 the angle between beam and plane, narrow and wide ones, the same for all planes of a family; the rest is a
 smooth function of the direction under the crystal's symmetry, which comes to its own near zone axes. Both
 are Gaussian processes and found in one least-squares solution (kriging). Bands let a few hundred directions
-predict what lies between them, 40 mrad apart, though signals change within 20 mrad.
+predict what lies between them, 55 to 75 mrad apart, though signals change within 20 mrad.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
@@ -27,7 +28,7 @@ BAND_WIDTHS = (0.6, 1.25)
 """Of the Gaussians across a plane, in units of the convergence angle."""
 _SCALES, _REACHES, _SHARES = (0.75, 1.0, 1.4), (0.7, 1.0, 1.5), (0.8, 0.95)  # what `fit` chooses from
 _LEAST_RAD = 5e-3
-_NEIGHBOURS = 16
+_FAR = 4.0  # reaches, beyond which the rest counts nothing: exp(-8)
 _ROWS = 256  # directions at a time, to bound memory
 _QUIETEST = 3e-3  # relative noise that is assumed at least: what few repetitions say must not be believed
 
@@ -72,6 +73,13 @@ class DirectionModel:
         copies = np.einsum("gij,dj->gdi", self.laue, self.directions).reshape(-1, 3)
         return cKDTree(copies), np.tile(np.arange(len(self.directions)), len(self.laue))
 
+    @cached_property
+    def _neighbours(self) -> int:
+        """How many copies to ask for: half as many again as lie within _FAR reaches on average, and some."""
+        copies = len(self.directions) * len(self.laue)
+        within = copies * (_FAR * self.reach) ** 2 / 4
+        return min(copies, math.ceil(1.5 * within) + 8)
+
     def averaged(self) -> DirectionModel:
         """The same mean depth for all directions: that of the measured ones."""
         mean = np.mean(self.depths(self.directions), axis=0)
@@ -86,7 +94,7 @@ class DirectionModel:
 
     def _part(self, beams: Array) -> Array:
         tree, number = self._copies
-        distance, copy = tree.query(beams, k=min(_NEIGHBOURS, len(number)))
+        distance, copy = tree.query(beams, k=self._neighbours)
         distance, found = distance.reshape(len(beams), -1), number[copy].reshape(len(beams), -1)
         weight = np.exp(-0.5 * (distance / self.reach) ** 2)
         # einsum without BLAS: sums of one order, whatever the machine

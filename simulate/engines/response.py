@@ -129,12 +129,10 @@ class ResponseEngine:
         if rays > 1:
             k = np.arange(len(places))
             radius, turn = np.sqrt((k + 0.5) / len(k)), k * np.pi * (3 - np.sqrt(5))
+            seeds = radius[:, None] * np.stack([np.cos(turn), np.sin(turn)], axis=1)
             slopes = (
-                1e-3
-                * microscope.convergence_mrad
-                * radius[:, None]
-                * np.stack([np.cos(turn), np.sin(turn)], 1)
-            )
+                1e-3 * microscope.convergence_mrad * (seeds - seeds.mean(axis=0))
+            )  # no shift of the image
         return places, slopes
 
     def cost(self, scene: Scene, microscope: Microscope) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,11 @@ from stochgeom.errors import UserError
 from stochgeom.files import write_bytes
 
 SCHEMA_VERSION = 2
+DAMAGED = (
+    OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, NotImplementedError, zlib.error,
+    zipfile.BadZipFile,
+)  # fmt: skip
+"""What NumPy and its archives raise for files that are not as they were written."""
 _MODEL_ARRAYS = ("scale", "normals", "widths", "coefficients", "directions", "laue", "rest", "error")
 
 
@@ -118,8 +124,8 @@ class ResponseTable:
 
     def broadening(self, phase_names: Sequence[str]) -> np.ndarray:
         """Rise (p, q, c) per nm of phase p of what phase q behind it scatters."""
-        columns = [self.phases.index(name) for name in phase_names]
-        return np.stack([self.phase(name).broadening[columns] for name in phase_names])
+        rows = [self.phase(name).broadening for name in phase_names]
+        return np.stack(rows)[:, [self.phases.index(name) for name in phase_names]]
 
     def intensity(self, curve: np.ndarray, thickness_nm: np.ndarray) -> np.ndarray:
         """Intensity of a curve (T, c) at any thicknesses: shape of `thickness_nm` + (c,), float64.
@@ -200,9 +206,9 @@ class ResponseTable:
                     )
                 phases = {name: _phase(data, name) for name in header["phases"]}
                 table = cls(phases, _frozen(data["thickness_nm"]), header)
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+                table._validate(file)
+        except DAMAGED as error:
             raise UserError(f"response table {file} is damaged or no such table: {error}") from error
-        table._validate(file)
         return table
 
     def _validate(self, file: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +12,7 @@ from numpy.random import SeedSequence
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
-from simulate.atoms import CLOSEST_ANGSTROM, crystal_block, scene_atoms
+from simulate.atoms import CLOSEST_ANGSTROM, SceneAtoms, crystal_block, scene_atoms
 from simulate.material import Material
 from simulate.scene import Scene, occupied
 from stochgeom.aggregate import HeteroAggregate
@@ -183,3 +185,16 @@ def test_atoms_of_bodies_in_contact_keep_their_distance():
     owner = atoms.get_array("particle")
     assert all(owner[i] == owner[j] for i, j in cKDTree(atoms.positions).query_pairs(CLOSEST_ANGSTROM))
     assert set(occupied(pair, np.array([-9.0, -9.0]), np.array([9.0, 9.0]))) == {0, 1}
+
+
+def test_atoms_go_with_their_scene():
+    """Without waiting for the collector of circular references."""
+    atoms = SceneAtoms(make_scene([[0, 0, 0]], [1.0]))
+    atoms.inside(np.full(2, -1.0), np.full(2, 1.0), 0)
+    there = weakref.ref(atoms)
+    gc.disable()
+    try:
+        del atoms
+        assert there() is None
+    finally:
+        gc.enable()

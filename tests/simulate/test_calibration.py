@@ -16,7 +16,7 @@ from simulate.calibration.directions import even_directions
 from simulate.calibration.slabs import measure_direction
 from simulate.cross_sections import cone_r_per_um, cross_section_angstrom2, r_per_um
 from simulate.engines.detection import vacuum_signal
-from simulate.engines.direction_model import band_features
+from simulate.engines.direction_model import band_features, fit
 from simulate.engines.tables import PhaseResponse, ResponseTable
 from simulate.lattice_planes import plane_families
 from simulate.material import Material, with_inversion
@@ -409,3 +409,19 @@ def test_bad_tables_are_refused_and_nothing_is_unpickled(tmp_path):
     np.savez(tmp_path / "nan.npz", **{**arrays, "x/intensity": np.full((2, 3, 1), np.nan)})
     with pytest.raises(UserError, match="do not fit together"):
         ResponseTable.load(tmp_path / "nan.npz")
+
+
+def test_a_lookup_counts_all_directions_that_the_fit_counts():
+    """Also where directions lie closer than the smooth rest reaches: more of them must not predict worse."""
+    laue = np.stack([np.eye(3), -np.eye(3)])
+    directions = np.random.default_rng(0).standard_normal((700, 3))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    wave = 1 + 0.05 * np.cos(9 * directions[:, 0]) * np.cos(7 * directions[:, 1])
+    depths = wave[:, None, None] * np.array([0.0, 0.1, 0.2])[None, :, None]
+    model = fit(directions, depths, np.zeros((3, 1)), laue, None, 120.0)
+    everyone = np.zeros_like(depths)
+    for operation in laue:
+        apart = np.maximum(2 - 2 * directions @ (operation @ directions.T), 0)
+        everyone += np.einsum("nk,ktc->ntc", np.exp(-0.5 * apart / model.reach**2), model.rest)
+    np.testing.assert_allclose(model.depths(directions), model.scale * np.exp(everyone), rtol=2e-3)
+    np.testing.assert_allclose(model.depths(directions), depths, rtol=0.01)

@@ -263,3 +263,40 @@ def test_a_corpus_keeps_its_table_and_needs_no_other(table, small, tmp_path):
     assert corpus.noisy(1).shape == (2, 20, 24)
     with pytest.raises(UserError, match="no such response table"):
         verify(Corpus.open(tmp_path / "elsewhere"), recompute=2)
+
+
+def test_what_lies_in_front_raises_what_lies_behind(table, tmp_path):
+    """Each pair of phases has its own number; what comes first along the beam is raised by nothing."""
+    _, loaded, scope = table
+    rises = np.array([[[0.01, 0.02], [0.03, 0.04]], [[0.05, 0.06], [0.07, 0.08]]])  # front, behind, channel
+    names = loaded.phases
+    phases = {
+        name: replace(known, broadening=rises[k])
+        for k, (name, known) in enumerate(loaded.phase_responses.items())
+    }
+    path = replace(loaded, phase_responses=phases).save(tmp_path / "broad.npz")
+    field = Field(shape=(1, 1), pixel_size_nm=0.01)
+    for species in ([0, 1], [1, 0]):
+        for heights in ([-9.0, 9.0], [9.0, -9.0]):
+            scene = scene_of([[0, 0, z] for z in heights], [4.0, 3.0], species, field)
+            own = []
+            for k, direction in enumerate(beam_directions(scene.aggregate.orientations)):
+                curve = loaded.curve(scene.aggregate.phase_names[species[k]], direction)
+                own.append(-np.log1p(-loaded.intensity(curve, np.array([8.0, 6.0][k]))))
+            first, second = np.argsort(heights)
+            front, behind = (names.index(scene.aggregate.phase_names[species[k]]) for k in (first, second))
+            depth = own[first] + own[second] * (1 + rises[front, behind] * [8.0, 6.0][first])
+            engine = make_engine(ResponseSettings(table=str(path), cone_rays=1))
+            without = make_engine(ResponseSettings(table=str(path), cone_rays=1, broadening=False))
+            at = np.zeros((1, 2))
+            np.testing.assert_allclose(engine.probes(scene, scope, at)[0], -np.expm1(-depth), rtol=1e-6)
+            np.testing.assert_allclose(
+                without.probes(scene, scope, at)[0], -np.expm1(-own[0] - own[1]), rtol=1e-6
+            )
+            np.testing.assert_allclose(engine.image(scene, scope)[:, 0, 0], -np.expm1(-depth), rtol=1e-4)
+
+
+def test_the_cone_does_not_shift_the_image():
+    slopes = by_coefficients(cone_rays=4)._rays(SCOPE)[1]
+    np.testing.assert_allclose(slopes.mean(axis=0), 0, atol=1e-12)
+    assert np.hypot(*slopes.T).max() <= 1.1e-3 * SCOPE.convergence_mrad
