@@ -24,7 +24,7 @@ import numpy as np
 from ase.data import chemical_symbols
 from numpy.random import default_rng
 
-from simulate.calibration.calibrate import displaced_slab
+from simulate.calibration.slabs import displaced_slab
 from simulate.devices import resolved
 from simulate.engines.base import Block
 from simulate.engines.windowed import WindowedEngine
