@@ -30,7 +30,7 @@ torch = pytest.importorskip("torch")
 BRIGHT = Detector(name="BF", inner_mrad=0, outer_mrad=10)
 ACROSS_THE_BAND = Detector(name="ADF", inner_mrad=22, outer_mrad=60)
 BEYOND = Detector(name="HAADF", inner_mrad=60, outer_mrad=200)
-SETTINGS = WindowedSettings(band_mrad=28, slice_thickness_angstrom=3, window_angstrom=14)
+SETTINGS = WindowedSettings(band_mrad=28, slice_thickness_angstrom=3, window_angstrom=14, reach_angstrom=4)
 AGREEMENT = 1e-5
 """Relative; float32 leaves about 1e-6 after tens of slices."""
 
