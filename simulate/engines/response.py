@@ -105,6 +105,7 @@ class ResponseEngine:
         known = self._depths(scene, microscope)
         beams, drop = Beams(scene.aggregate), _drop_nm(scene, microscope)
         slopes = self._rays(microscope)[1]
+        slopes = slopes if self.settings.cone_rays > 1 else slopes[:1]  # all alike: one ray tells all
         total = np.zeros((len(points_nm), known.depths.shape[2]))
         for slope in slopes:
             chords = beams.at(points_nm, shifts=drop[:, None] * -slope)
@@ -130,9 +131,8 @@ class ResponseEngine:
             k = np.arange(len(places))
             radius, turn = np.sqrt((k + 0.5) / len(k)), k * np.pi * (3 - np.sqrt(5))
             seeds = radius[:, None] * np.stack([np.cos(turn), np.sin(turn)], axis=1)
-            slopes = (
-                1e-3 * microscope.convergence_mrad * (seeds - seeds.mean(axis=0))
-            )  # no shift of the image
+            seeds -= seeds.mean(axis=0)  # or the cone would shift what is out of focus
+            slopes = 1e-3 * microscope.convergence_mrad * seeds
         return places, slopes
 
     def cost(self, scene: Scene, microscope: Microscope) -> str:

@@ -25,7 +25,9 @@ DAMAGED = (
     OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, NotImplementedError, zlib.error,
     zipfile.BadZipFile,
 )  # fmt: skip
-"""What NumPy and its archives raise for files that are not as they were written."""
+"""What NumPy and zipfile raise for damaged files; NotImplementedError where a flipped bit names a compression
+that zipfile does not know.
+"""
 _MODEL_ARRAYS = ("scale", "normals", "widths", "coefficients", "directions", "laue", "rest", "error")
 
 
