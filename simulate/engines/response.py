@@ -150,7 +150,7 @@ class ResponseEngine:
         self.table.check(microscope)
         aggregate = scene.aggregate
         factor = jitter_factors(len(aggregate), self.settings.jitter, scene.crystals)
-        depths = -np.log1p(-self._curves(aggregate)) * factor[:, None, None]
+        depths = self._own_depths(aggregate) * factor[:, None, None]
         broadening = self.table.broadening(aggregate.phase_names) * float(self.settings.broadening)
         knots, phase = np.asarray(self.table.thickness_nm, np.float64), np.asarray(aggregate.phase, np.int64)
         return Depths(knots, depths, broadening, phase)
@@ -173,15 +173,15 @@ class ResponseEngine:
         per_um *= jitter_factors(len(aggregate), self.settings.jitter, scene.crystals)
         return np.stack([np.zeros(len(per_um)), per_um], axis=1)[:, :, None]
 
-    def _curves(self, aggregate: HeteroAggregate) -> NDArray[np.float64]:
-        """Intensity (particle, T, channel) of each particle's phase in its own beam direction.
+    def _own_depths(self, aggregate: HeteroAggregate) -> NDArray[np.float64]:
+        """Optical depth (particle, T, channel) of each particle's phase in its own beam direction.
 
         Every particle has an orientation, the one that the multislice engines turn its crystal by; so no
         direction is drawn here.
         """
         assert self.table is not None
         directions = beam_directions(aggregate.orientations)
-        return self.table.curves(aggregate.phase_names, aggregate.phase, directions)
+        return self.table.depths(aggregate.phase_names, aggregate.phase, directions)
 
 
 def _drop_nm(scene: Scene, microscope: Microscope) -> NDArray[np.float64]:

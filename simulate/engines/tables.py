@@ -115,13 +115,17 @@ class ResponseTable:
         return self.phase(phase).curves(direction_crystal)[0]
 
     def curves(self, phase_names: Sequence[str], phase: np.ndarray, directions: np.ndarray) -> np.ndarray:
-        """Intensity (n, T, c) of n particles: `phase` (n,) indexes `phase_names`, `directions` (n, 3) are
+        """Intensity (n, T, c) of n particles: 1 - exp(-`depths`)."""
+        return -np.expm1(-self.depths(phase_names, phase, directions))
+
+    def depths(self, phase_names: Sequence[str], phase: np.ndarray, directions: np.ndarray) -> np.ndarray:
+        """Optical depth (n, T, c) of n particles: `phase` (n,) indexes `phase_names`, `directions` (n, 3) are
         those of the beam in each particle's crystal. UserError for a phase that the table lacks.
         """
         found = np.empty((len(phase), len(self.thickness_nm), len(self.channel_names)))
         for k in np.unique(phase):
             these = np.flatnonzero(phase == k)
-            found[these] = self.phase(phase_names[k]).curves(directions[these])
+            found[these] = self.phase(phase_names[k]).model.depths(directions[these])
         return found
 
     def broadening(self, phase_names: Sequence[str]) -> np.ndarray:
