@@ -19,7 +19,7 @@ from simulate.material import Material
 from simulate.microscope import Microscope
 from simulate.realise import realise
 from simulate.recipe import MultisliceSettings, Recipe
-from simulate.scene import Scene
+from simulate.scene import AggregateScene
 from stochgeom.aggregate import HeteroAggregate
 from stochgeom.projection import Field
 
@@ -31,7 +31,7 @@ def seconds(call) -> float:
     return time.process_time() - begin
 
 
-def sphere(phase: str, diameter_nm: float) -> Scene:
+def sphere(phase: str, diameter_nm: float) -> AggregateScene:
     """One particle in the middle of a pixel."""
     aggregate = HeteroAggregate(
         centres=np.zeros((1, 3)),
@@ -43,7 +43,9 @@ def sphere(phase: str, diameter_nm: float) -> Scene:
         species_names=(phase,),
         phase_names=(phase,),
     )
-    return Scene(aggregate, (Material.named(phase),), Field((1, 1), 0.5), SeedSequence(1), SeedSequence(2))
+    return AggregateScene(
+        aggregate, (Material.named(phase),), Field((1, 1), 0.5), SeedSequence(1), SeedSequence(2)
+    )
 
 
 def main() -> None:

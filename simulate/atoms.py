@@ -12,7 +12,8 @@ from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 from simulate.material import Material
-from simulate.scene import Scene, child_seed, occupied
+from simulate.parts import KEPT_BYTES
+from simulate.scene import AggregateScene, child_seed, occupied
 from stochgeom.errors import require
 from stochgeom.projection import overlap_planes
 
@@ -23,8 +24,6 @@ CLOSEST_ANGSTROM = 1.5
 """Of two atoms of different particles closer than this, the later particle's goes."""
 OFFSET_KEY = 2
 """Child of the crystals' seed that draws the lattice offsets; another child is the response engine's."""
-KEPT_BYTES = 2.5e8
-"""Of particles that are kept at rest, and of as many that are kept displaced."""
 
 Atoms = tuple[NDArray[np.int64], NDArray[np.float64]]
 Box = tuple[tuple[float, float, float], tuple[float, float, float]]
@@ -55,8 +54,8 @@ def crystal_block(
     return numbers[inside].astype(np.int64), positions[inside]
 
 
-class _Kept:
-    """Particles that were made, the latest used up to KEPT_BYTES of them, or one."""
+class KeptAtoms:
+    """What was made, the latest used up to KEPT_BYTES of it, or one."""
 
     def __init__(self) -> None:
         self._found: OrderedDict[tuple[int | None, ...], Atoms] = OrderedDict()
@@ -79,8 +78,8 @@ def _bytes(made: Atoms) -> int:
     return sum(array.nbytes for array in made)
 
 
-class SceneAtoms:
-    """The atoms of a scene, particle by particle.
+class AggregateAtoms:
+    """The atoms of an aggregate's scene, particle by particle.
 
     A particle's atoms are a function of the scene and its number alone: a crystal with its own orientation
     and lattice offset, cut to the particle's shape, which turns with the crystal; spheres that overlap are
@@ -88,7 +87,7 @@ class SceneAtoms:
     stream of their own per configuration. So any cell of the scene sees the same atoms.
     """
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: AggregateScene) -> None:
         """UserError where bodies that are no spheres overlap."""
         aggregate = scene.aggregate
         self.scene = scene
@@ -97,7 +96,7 @@ class SceneAtoms:
         self._lowest, self._highest = aggregate.extents
         self._facets = None if aggregate.spherical else aggregate.facets
         # They hold no method of this object: in a circle of references memory would wait for the collector.
-        self._crystals, self._particles = _Kept(), _Kept()
+        self._crystals, self._particles = KeptAtoms(), KeptAtoms()
 
     def crystal(self, k: int) -> Atoms:
         """Particle k at rest before its neighbours' atoms are respected: numbers (n,), positions (n, 3) Å."""
@@ -170,8 +169,10 @@ class SceneAtoms:
         return np.concatenate(numbers), np.concatenate(positions), np.concatenate(owner)
 
 
-def scene_atoms(scene: Scene, box_nm: Box | None = None, configuration: int | None = None) -> ase.Atoms:
-    """Atoms of a scene, or of a box of it, as `ase.Atoms` in Å with an array `particle`.
+def scene_atoms(
+    scene: AggregateScene, box_nm: Box | None = None, configuration: int | None = None
+) -> ase.Atoms:
+    """Atoms of an aggregate's scene, or of a box of it, as `ase.Atoms` in Å with an array `particle`.
 
     `box_nm` is ((x, y, z), (x, y, z)), the lower and upper corner in nm. `configuration` None gives the atoms
     at rest, a number one displaced configuration, drawn once for the whole aggregate.
@@ -181,7 +182,7 @@ def scene_atoms(scene: Scene, box_nm: Box | None = None, configuration: int | No
     low, high = scene.aggregate.bounds if box_nm is None else (np.array(box_nm[0]), np.array(box_nm[1]))
     if box_nm is None:
         low, high = low - margin, high + margin
-    numbers, positions, owner = SceneAtoms(scene).inside(low, high, configuration)
+    numbers, positions, owner = AggregateAtoms(scene).inside(low, high, configuration)
     atoms = made(numbers, positions)
     atoms.set_array("particle", owner)
     return atoms

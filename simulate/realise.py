@@ -125,9 +125,9 @@ def _pixel_size(recipe: Recipe, extent: NDArray[np.float64], uniforms: NDArray[n
 
 
 def _scene(recipe: Recipe, index: int, aggregate: HeteroAggregate, field: Field) -> Scene:
-    from simulate.scene import Scene
+    from simulate.scene import AggregateScene
 
-    return Scene(
+    return AggregateScene(
         aggregate=aggregate,
         materials=materials_of(recipe),
         field=field,

@@ -23,12 +23,12 @@ import ase
 import numpy as np
 from windowed_cases import WEAK, errors, on_disc, spheres, timed, windowed
 
-from simulate.atoms import SceneAtoms
+from simulate.atoms import AggregateAtoms
 from simulate.engines.detection import Detection
 from simulate.engines.multislice import deterministic
 from simulate.microscope import Detector, Microscope
 from simulate.recipe_settings import MultisliceSettings, WindowedSettings
-from simulate.scene import Scene
+from simulate.scene import AggregateScene
 from simulate.windowed.geometry import Geometry
 
 GRID = {"potential": "abtem", "band_mrad": 110, "slice_thickness_angstrom": 4}
@@ -43,7 +43,7 @@ EDGE_NM = 0.3
 @dataclass(frozen=True)
 class Case:
     name: str
-    scene: Scene
+    scene: AggregateScene
     points_nm: np.ndarray
     focus_nm: float = 0.0
 
@@ -91,7 +91,7 @@ def whole_field(case: Case, microscope: Microscope) -> tuple[np.ndarray, float, 
     geometry = Geometry(WindowedSettings.model_validate(GRID), microscope, case.scene)
     sampling, thickness = geometry.sampling, float(GRID["slice_thickness_angstrom"])
     low = (np.round(10 * np.array(MIDDLE) / sampling) - FIELD_POINTS // 2) * sampling  # the engine's grid
-    numbers, positions, _ = SceneAtoms(case.scene).inside(np.zeros(2) - 9, np.zeros(2) + 9, 0)
+    numbers, positions, _ = AggregateAtoms(case.scene).inside(np.zeros(2) - 9, np.zeros(2) + 9, 0)
     index = np.floor((positions[:, 2] - 10 * case.scene.centre_z_nm) / thickness).astype(int)
     filled, which = np.unique(index, return_inverse=True)
     steps = thickness * np.append(np.diff(filled), 1)

@@ -13,7 +13,7 @@ from simulate.engines.windowed import WindowedEngine
 from simulate.material import Material
 from simulate.microscope import Microscope
 from simulate.recipe_settings import WindowedSettings
-from simulate.scene import Scene
+from simulate.scene import AggregateScene
 from stochgeom.aggregate import HeteroAggregate
 from stochgeom.projection import Field
 
@@ -53,7 +53,7 @@ def errors(found: np.ndarray, reference: np.ndarray) -> Errors:
     )
 
 
-def spheres(phases: list[str], centres_nm: list[list[float]], radii_nm: list[float]) -> Scene:
+def spheres(phases: list[str], centres_nm: list[list[float]], radii_nm: list[float]) -> AggregateScene:
     """Spheres of shipped materials, each with an orientation of its own, the same in each run."""
     count, names = len(phases), tuple(dict.fromkeys(phases))
     phase = np.array([names.index(name) for name in phases])
@@ -69,7 +69,7 @@ def spheres(phases: list[str], centres_nm: list[list[float]], radii_nm: list[flo
         phase_names=names,
     )
     materials = tuple(Material.named(name) for name in names)
-    return Scene(aggregate, materials, Field((1, 1), 0.5), SeedSequence(1), SeedSequence(2))
+    return AggregateScene(aggregate, materials, Field((1, 1), 0.5), SeedSequence(1), SeedSequence(2))
 
 
 def on_disc(centre_nm: list[float], low_nm: float, high_nm: float, count: int, seed: int) -> np.ndarray:
@@ -87,7 +87,7 @@ def timed(work: Callable[[], np.ndarray]) -> tuple[np.ndarray, float]:
 
 
 def windowed(
-    scene: Scene, microscope: Microscope, points_nm: np.ndarray, **settings: object
+    scene: AggregateScene, microscope: Microscope, points_nm: np.ndarray, **settings: object
 ) -> tuple[np.ndarray, float]:
     """Signals (probe,) of the first detector by the engine `windowed`, and seconds of one core."""
     engine = WindowedEngine(WindowedSettings.model_validate(settings))

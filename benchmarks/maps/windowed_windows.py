@@ -28,7 +28,7 @@ import numpy as np
 from windowed_cases import WEAK, Errors, errors, on_disc, spheres, windowed
 
 from simulate.microscope import Microscope
-from simulate.scene import Scene
+from simulate.scene import AggregateScene
 
 PHASES = ("anatase", "gamma-WO3")
 PROBES = 24
@@ -59,10 +59,10 @@ def key(settings: dict[str, float]) -> tuple[float, ...]:
     return tuple(float((DEFAULTS | settings)[name]) for name in DEFAULTS)
 
 
-def window_cases() -> dict[str, list[tuple[Scene, Microscope, np.ndarray]]]:
+def window_cases() -> dict[str, list[tuple[AggregateScene, Microscope, np.ndarray]]]:
     """Scenes, microscopes and probes (nm) by what they have in common."""
     radius = 3.0
-    found: dict[str, list[tuple[Scene, Microscope, np.ndarray]]] = {"in focus": []}
+    found: dict[str, list[tuple[AggregateScene, Microscope, np.ndarray]]] = {"in focus": []}
     for phase in PHASES:
         points = on_disc([0.0, 0.0], 0.0, radius + 0.2, PROBES, 1)
         found["in focus"].append((spheres([phase], [[0, 0, 0]], [radius]), Microscope(), points))

@@ -25,7 +25,7 @@ class Cell:
     """A square of the scene with the scan points inside it.
 
     low_nm (2,): its corner (x, y); gpts: grid points along a side; points_nm (p, 2); places (p,): rows of the
-    points in the result; felt: particles that are felt there.
+    points in the result; felt: parts of the scene that are felt there.
     """
 
     low_nm: NDArray[np.float64]
@@ -36,10 +36,10 @@ class Cell:
 
 
 def reaches_nm(scene: Scene, microscope: Microscope, settings: MultisliceSettings) -> NDArray[np.float64]:
-    """How far from a probe each particle is felt (n,): `margin_angstrom` and the cone at its far end."""
-    aggregate = scene.aggregate
-    from_focus = aggregate.centres[:, 2] - scene.centre_z_nm - microscope.focus_nm
-    cone = 1e-3 * microscope.convergence_mrad * (abs(from_focus) + aggregate.circumradii)
+    """How far from a probe each part is felt (n,): `margin_angstrom` and the cone at its far end."""
+    parts = scene.parts
+    from_focus = parts.middles_nm - scene.centre_z_nm - microscope.focus_nm
+    cone = 1e-3 * microscope.convergence_mrad * (abs(from_focus) + parts.half_heights_nm)
     return 0.1 * settings.margin_angstrom + cone
 
 
@@ -93,16 +93,15 @@ def cells(
 ) -> Iterator[Cell]:
     """Cells for points (p, 2), those of one number in `groups` (p,) together; none where nothing is felt.
 
-    A cell reaches beyond its points as far as the particles ask that are felt there.
+    A cell reaches beyond its points as far as the parts ask that are felt there.
     """
     reach = reaches_nm(scene, microscope, settings)
-    middle, radii = scene.aggregate.centres[:, :2], scene.aggregate.circumradii
+    parts = scene.parts
     order = np.argsort(groups, kind="stable")
     for places in np.split(order, np.flatnonzero(np.diff(groups[order])) + 1):
         inside = points[places]
         low, high = inside.min(axis=0), inside.max(axis=0)
-        gap = np.linalg.norm(middle - np.clip(middle, low, high), axis=1) - radii
-        felt = gap < reach
+        felt = parts.gaps_nm(low, high) < reach
         if not felt.any():
             continue
         side = 10 * (float((high - low).max()) + 2 * float(reach[felt].max()))
@@ -112,10 +111,10 @@ def cells(
         yield Cell(corner, gpts, inside, places, np.flatnonzero(felt))
 
 
-def filled_slices(scene: Scene, particles: NDArray[np.int64], thickness_angstrom: float) -> int:
-    """Slices along the beam that hold some of these particles; the gaps between cost nothing."""
-    aggregate, thickness = scene.aggregate, 0.1 * thickness_angstrom
-    middle, half = aggregate.centres[particles, 2], aggregate.circumradii[particles]
+def filled_slices(scene: Scene, parts: NDArray[np.int64], thickness_angstrom: float) -> int:
+    """Slices along the beam that hold some of these parts; the gaps between cost nothing."""
+    thickness = 0.1 * thickness_angstrom
+    middle, half = scene.parts.middles_nm[parts], scene.parts.half_heights_nm[parts]
     first = np.floor((middle - half) / thickness).astype(np.int64)
     last = np.ceil((middle + half) / thickness).astype(np.int64)
     filled = np.zeros(last.max() - first.min(), dtype=bool)

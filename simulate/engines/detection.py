@@ -42,7 +42,7 @@ class Detection:
         grid = grid_angle_mrad(settings.sampling_angstrom, microscope.wavelength_angstrom)
         self.carried_mrad = SOFT_EDGE * grid * (1 + 1e-9)
         tails = settings.tail == "independent-atom"
-        composition = scene_composition(scene)
+        composition = scene.composition()
         self._check(settings.sampling_angstrom, scene, tails)
         self.tails = np.array([self._tail(d, composition, tails) for d in microscope.detectors])
         self.vacuum = np.array([vacuum_signal(d, microscope.convergence_mrad) for d in microscope.detectors])
@@ -143,12 +143,3 @@ def vacuum_signal(detector: Detector, convergence_mrad: float) -> float:
     edges = np.linspace(0, convergence_mrad, 2001)
     weights = detector.bin_weights(edges)
     return float((weights * np.diff(edges**2)).sum() / convergence_mrad**2)
-
-
-def scene_composition(scene: Scene) -> dict[str, float]:
-    """Relative numbers of atoms of each element in a scene, from the particles' volumes."""
-    total: dict[str, float] = {}
-    for k, radius in enumerate(scene.aggregate.radii):
-        for symbol, density in scene.material_of(k).element_densities_per_nm3.items():
-            total[symbol] = total.get(symbol, 0.0) + density * float(radius) ** 3
-    return total

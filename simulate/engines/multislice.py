@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simulate.atoms import SceneAtoms
 from simulate.engines.base import Block, BlockResult, square_blocks
 from simulate.engines.cells import Cell, Pixels, batches, beam_slices, cells, tile_pixels, tiled_pixels
 from simulate.engines.detection import Detection
@@ -30,7 +29,7 @@ from stochgeom.errors import UserError, require
 if TYPE_CHECKING:
     from simulate.microscope import Microscope
     from simulate.recipe import MultisliceSettings
-    from simulate.scene import Scene
+    from simulate.scene import Scene, SceneAtoms
 
 Measure = Callable[[NDArray[np.float64], list[Any]], Any]
 """abTEM's measurements for scan points (p, 2) in Å and detectors."""
@@ -83,7 +82,7 @@ class MultisliceEngine:
         return BlockResult(laid_out(values), None if errors is None else laid_out(errors))
 
     def block_work(self, scene: Scene, microscope: Microscope, block: Block) -> float:
-        """Steps of waves times grid points, in units of 10^6; 0 where no particle is felt."""
+        """Steps of waves times grid points, in units of 10^6; 0 where no material is felt."""
         settings = self.settings
         points, groups, inside = self._pixels(scene, microscope, block)
         work = 0.0
@@ -167,7 +166,7 @@ class MultisliceEngine:
         """Atoms of a scene; those of the last one are kept for its next block."""
         atoms = self._last
         if atoms is None or atoms.scene is not scene:
-            self._last = atoms = SceneAtoms(scene)
+            self._last = atoms = scene.atoms()
         return atoms
 
     def _cell(

@@ -6,10 +6,6 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from simulate.atoms import KEPT_BYTES
 from simulate.engines.cells import Cell, filled_slices
 
 if TYPE_CHECKING:
@@ -20,8 +16,6 @@ if TYPE_CHECKING:
 _POTENTIAL_STEPS = 2  # a slice of potential costs about as much as so many steps of a wave
 _WAVE_COPIES, _POTENTIAL_COPIES = 5, 1.5  # alive at once; measured 4.7 and below 1.0
 _FIXED_BYTES = 3e7  # tables, plans and buffers of abTEM and FFTW, whatever the cell
-_ATOM_BYTES = 32  # number and position
-_CUTTING_BYTES = 120  # for each atom of the box that a particle is cut from, while it is cut; measured 102
 
 
 def cell_work(
@@ -63,26 +57,4 @@ def memory_bound(
         waves = wave * (plane_waves(cell, microscope, settings) + batch)
         potential = min(wave / 2 * slices, potential_bytes)
         largest = max(largest, _WAVE_COPIES * waves + _POTENTIAL_COPIES * potential)
-    return int(_FIXED_BYTES + largest + atom_bytes(scene))
-
-
-def atom_bytes(scene: Scene) -> float:
-    """Of the particles that are kept, at rest and displaced, and of the one that is cut from its crystal."""
-    aggregate = scene.aggregate
-    if not scene.materials:
-        return 0.0
-    own = _ATOM_BYTES * atom_counts(scene)
-    kept = min(own.sum(), KEPT_BYTES + own.max())
-    box = (atom_densities_per_nm3(scene) * 8 * aggregate.circumradii**3).max()
-    return float(2 * kept + _CUTTING_BYTES * box)
-
-
-def atom_densities_per_nm3(scene: Scene) -> NDArray[np.float64]:
-    """Atoms per nm^3 of each particle's crystal (n,)."""
-    densities = [sum(m.element_densities_per_nm3.values()) for m in scene.materials]
-    return np.array(densities)[scene.aggregate.phase]
-
-
-def atom_counts(scene: Scene) -> NDArray[np.float64]:
-    """About how many atoms each particle has (n,)."""
-    return atom_densities_per_nm3(scene) * 4 / 3 * np.pi * scene.aggregate.radii**3
+    return int(_FIXED_BYTES + largest + scene.parts.atom_bytes())

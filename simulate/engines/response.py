@@ -15,35 +15,27 @@ lognormal factor from particle to particle. Two things go beyond a product of in
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.random import SeedSequence, default_rng
 from numpy.typing import NDArray
 
-from simulate.engines.response_kernels import add_depths, add_intensity, interpolate
-from simulate.scene import Scene, child_seed
+from simulate.beam_paths import CrystalliteDepths
+from simulate.crystallites import Crystallites, beam_directions
+from simulate.engines.response_kernels import add_intensity
+from simulate.scene import child_seed
 from stochgeom.errors import UserError
-from stochgeom.projection import Beams, Field
+from stochgeom.projection import Field
 
 if TYPE_CHECKING:
     from simulate.engines.tables import ResponseTable
     from simulate.microscope import Microscope
     from simulate.recipe import ResponseSettings
-    from stochgeom.aggregate import HeteroAggregate
+    from simulate.scene import Scene
 
 JITTER_KEY = 10**9
 """Child of the crystals' seed that draws the particle-to-particle factors; smaller keys are particles."""
-
-
-def beam_directions(orientations: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Direction of the beam (+z of the laboratory) in each particle's crystal frame.
-
-    orientations: (n, 4) unit quaternions (x, y, z, w), active, crystal to laboratory. Returns R^T z, (n, 3).
-    """
-    x, y, z, w = np.asarray(orientations, np.float64).T
-    return np.column_stack([2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)])
 
 
 def jitter_factors(count: int, relative_sd: float, crystals: SeedSequence) -> NDArray[np.float64]:
@@ -52,19 +44,6 @@ def jitter_factors(count: int, relative_sd: float, crystals: SeedSequence) -> ND
         return np.ones(count)
     sigma = np.sqrt(np.log1p(relative_sd**2))
     return np.exp(sigma * default_rng(child_seed(crystals, JITTER_KEY)).standard_normal(count))
-
-
-@dataclass(frozen=True, eq=False)
-class Depths:
-    """What the particles of a scene do: optical depths (particle, T, channel) at the thicknesses `knots` (T,)
-    in nm; `broadening` (p, q, channel) by which each nm of phase p raises what phase q behind it scatters;
-    `phase` (particle,).
-    """
-
-    knots: NDArray[np.float64]
-    depths: NDArray[np.float64]
-    broadening: NDArray[np.float64]
-    phase: NDArray[np.int64]
 
 
 class ResponseEngine:
@@ -81,40 +60,23 @@ class ResponseEngine:
 
     def image(self, scene: Scene, microscope: Microscope) -> NDArray[np.float32]:
         """Image (channel, y, x): the mean of I over points of each pixel and rays through each point."""
-        known = self._depths(scene, microscope)
-        field, beams = scene.field, Beams(scene.aggregate)
-        drop = _drop_nm(scene, microscope)
-        order = np.argsort(drop, kind="stable")
+        known, paths, field = self._depths(scene, microscope), scene.paths(microscope.focus_nm), scene.field
         places, slopes = self._rays(microscope)
-        total, depth = np.zeros((2, known.depths.shape[2], *field.shape))
-        passed = np.zeros((len(known.broadening), *total.shape))
+        total = np.zeros((known.depths.shape[2], *field.shape))
         for place, slope in zip(places, slopes, strict=True):
-            chords = beams.chords(_moved(field, place), shifts=drop[:, None] * -slope)
-            patches = (chords.windows, chords.offsets, chords.lengths)
-            depth[:], passed[:] = 0, 0
-            add_depths(
-                depth, passed, order, *patches, known.knots, known.depths, known.broadening, known.phase
-            )
-            add_intensity(total, depth)
+            add_intensity(total, paths.depths(known, _moved(field, place), slope))
         return (total / len(places)).astype(np.float32)
 
     def probes(
         self, scene: Scene, microscope: Microscope, points_nm: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """Intensity (p, channel) at exact points (p, 2), x and y in nm."""
-        known = self._depths(scene, microscope)
-        beams, drop = Beams(scene.aggregate), _drop_nm(scene, microscope)
+        known, paths = self._depths(scene, microscope), scene.paths(microscope.focus_nm)
         slopes = self._rays(microscope)[1]
         slopes = slopes if self.settings.cone_rays > 1 else slopes[:1]  # all alike: one ray tells all
         total = np.zeros((len(points_nm), known.depths.shape[2]))
         for slope in slopes:
-            chords = beams.at(points_nm, shifts=drop[:, None] * -slope)
-            depth, passed = np.zeros_like(total), np.zeros((len(known.broadening), *total.shape))
-            for k in np.argsort(drop, kind="stable"):
-                own = [interpolate(known.knots, curve, chords[:, k]) for curve in known.depths[k].T]
-                depth += np.stack(own, axis=1) * (1 + passed[known.phase[k]])
-                passed += chords[None, :, k, None] * known.broadening[known.phase[k], :, None]
-            total -= np.expm1(-depth)
+            total -= np.expm1(-paths.depths_at(known, points_nm, slope))
         return total / len(slopes)
 
     def _rays(self, microscope: Microscope) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -140,53 +102,44 @@ class ResponseEngine:
         microscope.
         """
         self._depths(scene, microscope)
-        return f"{len(scene.aggregate)} chord patches, milliseconds"
+        return f"rays through {len(scene.crystallites)} crystals, milliseconds"
 
-    def _depths(self, scene: Scene, microscope: Microscope) -> Depths:
+    def _depths(self, scene: Scene, microscope: Microscope) -> CrystalliteDepths:
+        """Optical depths of every crystallite's phase, in its own beam direction.
+
+        Every crystallite has an orientation, the one that the multislice engines turn its crystal by; so no
+        direction is drawn here.
+        """
+        found = scene.crystallites
+        factor = jitter_factors(len(found), self.settings.jitter, scene.crystals)
         if self.table is None:
-            depths = self._depths_by_coefficient(scene, microscope)
+            depths = self._depths_by_coefficient(found, factor, microscope)
             alike = np.zeros(len(depths), np.int64)
-            return Depths(np.array([0.0, 1000.0]), depths, np.zeros((1, 1, 1)), alike)
+            return CrystalliteDepths(np.array([0.0, 1000.0]), depths, np.zeros((1, 1, 1)), alike)
         self.table.check(microscope)
-        aggregate = scene.aggregate
-        factor = jitter_factors(len(aggregate), self.settings.jitter, scene.crystals)
-        depths = self._own_depths(aggregate) * factor[:, None, None]
-        broadening = self.table.broadening(aggregate.phase_names) * float(self.settings.broadening)
-        knots, phase = np.asarray(self.table.thickness_nm, np.float64), np.asarray(aggregate.phase, np.int64)
-        return Depths(knots, depths, broadening, phase)
+        directions = beam_directions(found.orientations)
+        depths = self.table.depths(found.phase_names, found.phase, directions) * factor[:, None, None]
+        broadening = self.table.broadening(found.phase_names) * float(self.settings.broadening)
+        knots = np.asarray(self.table.thickness_nm, np.float64)
+        return CrystalliteDepths(knots, depths, broadening, found.phase)
 
-    def _depths_by_coefficient(self, scene: Scene, microscope: Microscope) -> NDArray[np.float64]:
+    def _depths_by_coefficient(
+        self, found: Crystallites, factor: NDArray[np.float64], microscope: Microscope
+    ) -> NDArray[np.float64]:
         if len(microscope.detectors) != 1:
             raise UserError(
                 "engine.coefficients_per_um serves one detector; use a table for several channels"
             )
-        aggregate, coefficients = scene.aggregate, self.settings.coefficients_per_um or {}
-        per_um = np.empty(len(aggregate))
-        for k in range(len(aggregate)):
-            phase, species = (
-                aggregate.phase_names[aggregate.phase[k]],
-                aggregate.species_names[aggregate.species[k]],
-            )
-            if phase not in coefficients and species not in coefficients:
-                raise UserError(f"engine.coefficients_per_um lacks {species} (or its phase {phase})")
-            per_um[k] = coefficients.get(phase, coefficients.get(species, np.nan))
-        per_um *= jitter_factors(len(aggregate), self.settings.jitter, scene.crystals)
+        coefficients = self.settings.coefficients_per_um or {}
+        per_um = np.empty(len(found))
+        for k, names in enumerate(found.names):
+            known = [name for name in names if name in coefficients]
+            if not known:
+                more = f" (or its phase {names[0]})" if len(names) > 1 else ""
+                raise UserError(f"engine.coefficients_per_um lacks {names[-1]}{more}")
+            per_um[k] = coefficients[known[0]]
+        per_um *= factor
         return np.stack([np.zeros(len(per_um)), per_um], axis=1)[:, :, None]
-
-    def _own_depths(self, aggregate: HeteroAggregate) -> NDArray[np.float64]:
-        """Optical depth (particle, T, channel) of each particle's phase in its own beam direction.
-
-        Every particle has an orientation, the one that the multislice engines turn its crystal by; so no
-        direction is drawn here.
-        """
-        assert self.table is not None
-        directions = beam_directions(aggregate.orientations)
-        return self.table.depths(aggregate.phase_names, aggregate.phase, directions)
-
-
-def _drop_nm(scene: Scene, microscope: Microscope) -> NDArray[np.float64]:
-    """Height (n,) of each particle's centre from the crossover of the beam, in nm."""
-    return scene.aggregate.centres[:, 2] - scene.centre_z_nm - microscope.focus_nm
 
 
 def _moved(field: Field, place: NDArray[np.float64]) -> Field:

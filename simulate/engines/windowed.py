@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from simulate.atoms import SceneAtoms
 from simulate.devices import CPU, resolved
 from simulate.engines.base import Block, BlockResult, put_together, square_blocks
 from simulate.engines.detection import vacuum_signal
@@ -31,7 +30,7 @@ from stochgeom.errors import UserError, require
 if TYPE_CHECKING:
     from simulate.microscope import Microscope
     from simulate.recipe_settings import WindowedSettings
-    from simulate.scene import Scene
+    from simulate.scene import Scene, SceneAtoms
 
 _PROBES_NM = 4.0  # scattered probes are computed together in squares of this side
 
@@ -77,7 +76,7 @@ class WindowedEngine:
         return BlockResult(laid_out(values), None if errors is None else laid_out(errors))
 
     def block_work(self, scene: Scene, microscope: Microscope, block: Block) -> float:
-        """Steps of waves times grid points, in units of 10^6; 0 where no particle is felt."""
+        """Steps of waves times grid points, in units of 10^6; 0 where no material is felt."""
         geometry = Geometry(self.settings, microscope, scene)
         return self.settings.phonon_configurations * geometry.work(_pixels(scene, block))
 
@@ -121,7 +120,7 @@ class WindowedEngine:
     def _atoms(self, scene: Scene) -> SceneAtoms:
         """Atoms of a scene; those of the last one are kept for its next block."""
         if self._last is None or self._last.scene is not scene:
-            self._last = SceneAtoms(scene)
+            self._last = scene.atoms()
         return self._last
 
 

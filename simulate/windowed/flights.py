@@ -15,7 +15,7 @@ from simulate.windowed.wave_grids import WaveGrid, wave_grid
 from simulate.windowed.windows import Run, felt, runs
 
 if TYPE_CHECKING:
-    from simulate.atoms import SceneAtoms
+    from simulate.scene import SceneAtoms
     from simulate.windowed.geometry import Geometry
     from simulate.windowed.multislice_torch import TorchMultislice
     from simulate.windowed.plans import Planner

@@ -14,7 +14,7 @@ from simulate.windowed.wave_grids_torch import DeviceGrid
 from stochgeom.errors import UserError, require
 
 if TYPE_CHECKING:
-    from simulate.atoms import SceneAtoms
+    from simulate.scene import SceneAtoms
     from simulate.windowed.geometry import Geometry
     from simulate.windowed.slices import TileSlices
     from simulate.windowed.wave_grids import WaveGrid

@@ -1,4 +1,4 @@
-"""What windowed multislice of a scene needs, from its particles alone: grid, windows, work, memory."""
+"""What windowed multislice of a scene needs, from where its parts lie: grid, windows, work, memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from simulate.engines.base import square_blocks
 from simulate.engines.detection import Detection, whole_rings_mrad
-from simulate.engines.multislice_cost import atom_bytes, atom_counts
 from simulate.recipe_settings import MultisliceSettings
 from simulate.windowed.wave_grids import BAND, SIZES, SOFT_EDGE, window_size
 from simulate.windowed.windows import Optics
@@ -71,18 +70,18 @@ class Geometry:
 
     @cached_property
     def heights(self) -> NDArray[np.float64]:
-        """Of the particles' centres (n,), from the aggregate's centre, in Å."""
-        return 10 * (self.scene.aggregate.centres[:, 2] - self.scene.centre_z_nm)
+        """Of the middles of the scene's parts (n,), from its centre, in Å."""
+        return 10 * (self.scene.parts.middles_nm - self.scene.centre_z_nm)
 
     @cached_property
-    def radii(self) -> NDArray[np.float64]:
-        """Of the particles' circumscribed spheres (n,), in Å."""
-        return 10 * self.scene.aggregate.circumradii
+    def halves(self) -> NDArray[np.float64]:
+        """Half the heights of the parts (n,), in Å."""
+        return 10 * self.scene.parts.half_heights_nm
 
     @cached_property
     def reaches(self) -> NDArray[np.float64]:
-        """How far from a probe each particle is felt (n,), in Å: at the end further from the focus."""
-        ends = np.stack([self.heights - self.radii, self.heights + self.radii])
+        """How far from a probe each part is felt (n,), in Å: at the end further from the focus."""
+        ends = np.stack([self.heights - self.halves, self.heights + self.halves])
         return self.optics.reach + self.optics.cone(ends).max(axis=0)
 
     @cached_property
@@ -92,25 +91,19 @@ class Geometry:
         cone = float(self.optics.cone(np.array([low, high])).max())
         return self.optics.half + cone + self.optics.spread * (high - low)
 
-    def _gaps(self, points_nm: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Distance in Å of probes (p, 2) from the axis of each particle (p, n)."""
-        middle = self.scene.aggregate.centres[:, :2]
-        return 10 * np.linalg.norm(points_nm[:, None] - middle[None], axis=2)
-
     def feels(self, points_nm: NDArray[np.float64]) -> bool:
-        """Whether any of the probes comes near a particle."""
-        return bool((self._gaps(points_nm) < self.radii + self.reaches).any())
+        """Whether any of the probes comes near material."""
+        return bool((10 * self.scene.parts.gaps_nm(points_nm, points_nm) < self.reaches).any())
 
     def _steps(self, points_nm: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Slices of each particle that each probe crosses (p, n): the longest chord within its reach."""
-        nearest = np.maximum(self._gaps(points_nm) - self.reaches, 0.0)
-        chords = 2 * np.sqrt(np.maximum(self.radii**2 - nearest**2, 0.0))
-        return chords / self.settings.slice_thickness_angstrom
+        """Slices of each part that each probe crosses (p, n): the most within its reach."""
+        crossed = self.scene.parts.crossed_nm(points_nm, 0.1 * self.reaches)
+        return 10 * crossed / self.settings.slice_thickness_angstrom
 
     @cached_property
     def _sizes(self) -> NDArray[np.int64]:
-        """Usual window at each particle (n,)."""
-        half = self.optics.half + self.optics.cone(self.heights) + self.optics.spread * self.radii
+        """Usual window at each part (n,)."""
+        half = self.optics.half + self.optics.cone(self.heights) + self.optics.spread * self.halves
         return np.array([window_size(2 * float(h) / self.sampling) for h in half])
 
     def work(self, points_nm: NDArray[np.float64]) -> float:
@@ -138,22 +131,22 @@ class Geometry:
         points = sum(n * n for n in SIZES if self.narrowest <= n <= largest)
         grids = (30 + 10 * channels) * points  # band, limit, probe, sensitivities, work
         return int(
-            slices + waves + grids + atom_bytes(self.scene) + self._tile_atoms() * _TILE_ATOM_BYTES + 1e8
+            slices
+            + waves
+            + grids
+            + self.scene.parts.atom_bytes()
+            + self._tile_atoms() * _TILE_ATOM_BYTES
+            + 1e8
         )
 
     def _tile_atoms(self) -> float:
         """About how many atoms the fullest tile of an image has."""
-        if not self.scene.materials:
-            return 0.0
-        field, aggregate = self.scene.field, self.scene.aggregate
+        field = self.scene.field
         half = 0.05 * self.largest * self.sampling + 0.5 * self.pixels * field.pixel_size_nm
         blocks = square_blocks(field.shape, self.pixels)
         middle = np.array([((b.x0 + b.x1 - 1) / 2, (b.y0 + b.y1 - 1) / 2) for b in blocks])
         places = np.array(field.origin_nm) + middle * field.pixel_size_nm
-        gap = np.abs(places[:, None] - aggregate.centres[None, :, :2]).max(axis=2)
-        near = gap < half + aggregate.circumradii
-        share = np.minimum(1.0, (2 * half) ** 2 / (np.pi * aggregate.circumradii**2))
-        return float((near * share * atom_counts(self.scene)).sum(axis=1).max())
+        return float(self.scene.parts.atoms_in_squares(places, half).max())
 
     def words(self) -> str:
         """What an image costs."""

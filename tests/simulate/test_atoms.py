@@ -12,9 +12,9 @@ from numpy.random import SeedSequence
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
-from simulate.atoms import CLOSEST_ANGSTROM, SceneAtoms, crystal_block, scene_atoms
+from simulate.atoms import CLOSEST_ANGSTROM, AggregateAtoms, crystal_block, scene_atoms
 from simulate.material import Material
-from simulate.scene import Scene, occupied
+from simulate.scene import AggregateScene, occupied
 from stochgeom.aggregate import HeteroAggregate
 from stochgeom.bodies import EllipsoidShape, WulffShape
 from stochgeom.bodies.shapes import shape_arrays
@@ -27,7 +27,7 @@ ANATASE = WulffShape(
 )
 
 
-def make_scene(centres, radii, phase=None, orientations=None, seed=1) -> Scene:
+def make_scene(centres, radii, phase=None, orientations=None, seed=1) -> AggregateScene:
     n = len(radii)
     phase = np.zeros(n, int) if phase is None else np.asarray(phase)
     q = (
@@ -47,10 +47,10 @@ def make_scene(centres, radii, phase=None, orientations=None, seed=1) -> Scene:
     )
     materials = tuple(Material.named(name) for name in PHASES)
     crystals, displacements = (SeedSequence(seed, spawn_key=(0, stage)) for stage in (2, 3))
-    return Scene(aggregate, materials, Field((8, 8), 0.3), crystals, displacements)
+    return AggregateScene(aggregate, materials, Field((8, 8), 0.3), crystals, displacements)
 
 
-def with_shape(scene: Scene, shape) -> Scene:
+def with_shape(scene: AggregateScene, shape) -> AggregateScene:
     """The scene with all its particles of one shape."""
     aggregate = scene.aggregate
     kinds, semi_axes, polytopes = shape_arrays([shape] * 2, aggregate.phase, aggregate.radii)
@@ -189,7 +189,7 @@ def test_atoms_of_bodies_in_contact_keep_their_distance():
 
 def test_atoms_go_with_their_scene():
     """Without waiting for the collector of circular references."""
-    atoms = SceneAtoms(make_scene([[0, 0, 0]], [1.0]))
+    atoms = AggregateAtoms(make_scene([[0, 0, 0]], [1.0]))
     atoms.inside(np.full(2, -1.0), np.full(2, 1.0), 0)
     there = weakref.ref(atoms)
     gc.disable()

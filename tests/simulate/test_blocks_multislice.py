@@ -14,7 +14,7 @@ from simulate.engines.cells import filled_slices
 from simulate.material import Material
 from simulate.microscope import Detector, Microscope
 from simulate.recipe import MultisliceSettings
-from simulate.scene import Scene
+from simulate.scene import AggregateScene
 from stochgeom.aggregate import HeteroAggregate
 from stochgeom.projection import Field
 
@@ -22,7 +22,7 @@ ANNULUS = Microscope(detectors=(Detector(inner_mrad=30, outer_mrad=60),))
 SETTINGS = MultisliceSettings(sampling_angstrom=0.1, margin_angstrom=3, tail="none", tile_pixels=4)
 
 
-def make_scene(shape=(7, 9), centres=((-0.5, 0, 0), (0.4, 0.2, 0.6))) -> Scene:
+def make_scene(shape=(7, 9), centres=((-0.5, 0, 0), (0.4, 0.2, 0.6))) -> AggregateScene:
     n = len(centres)
     q = np.random.default_rng(5).normal(size=(n, 4))
     aggregate = HeteroAggregate(
@@ -31,7 +31,7 @@ def make_scene(shape=(7, 9), centres=((-0.5, 0, 0), (0.4, 0.2, 0.6))) -> Scene:
         species_names=("WO3",), phase_names=("gamma-WO3",),
     )  # fmt: skip
     seeds = (SeedSequence(1, spawn_key=(0, stage)) for stage in (2, 3))
-    return Scene(aggregate, (Material.named("gamma-WO3"),), Field(shape, 0.25), *seeds)
+    return AggregateScene(aggregate, (Material.named("gamma-WO3"),), Field(shape, 0.25), *seeds)
 
 
 def engine_with(**changes) -> BlockEngine:

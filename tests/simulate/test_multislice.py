@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.random import SeedSequence
 
-from simulate.atoms import SceneAtoms
+from simulate.atoms import AggregateAtoms
 from simulate.cross_sections import tail_factor
 from simulate.engines import multislice
 from simulate.engines.base import Engine, make_engine
@@ -19,7 +19,7 @@ from simulate.engines.detection import Detection
 from simulate.material import Material
 from simulate.microscope import Detector, Microscope
 from simulate.recipe import MultisliceSettings
-from simulate.scene import Scene
+from simulate.scene import AggregateScene
 from stochgeom.aggregate import HeteroAggregate
 from stochgeom.errors import UserError
 from stochgeom.projection import Field
@@ -29,7 +29,7 @@ ANNULUS = Microscope(detectors=(Detector(inner_mrad=30, outer_mrad=90),))
 MATERIALS = (Material.named("anatase"), Material.named("gamma-WO3"))
 
 
-def make_scene(centres, radii, phase, field, seed=1) -> Scene:
+def make_scene(centres, radii, phase, field, seed=1) -> AggregateScene:
     n = len(radii)
     q = np.random.default_rng(5).normal(size=(n, 4))
     aggregate = HeteroAggregate(
@@ -38,7 +38,7 @@ def make_scene(centres, radii, phase, field, seed=1) -> Scene:
         phase=np.asarray(phase), species_names=("TiO2", "WO3"), phase_names=("anatase", "gamma-WO3"),
     )  # fmt: skip
     crystals, displacements = (SeedSequence(seed, spawn_key=(0, stage)) for stage in (2, 3))
-    return Scene(aggregate, MATERIALS, field, crystals, displacements)
+    return AggregateScene(aggregate, MATERIALS, field, crystals, displacements)
 
 
 def assert_close(image, expected, rel, share):
@@ -47,7 +47,7 @@ def assert_close(image, expected, rel, share):
 
 
 @pytest.fixture(scope="module")
-def pair() -> Scene:
+def pair() -> AggregateScene:
     """Two particles in contact, off the middle, in a field that is not square."""
     return make_scene([[0.1, 0, 0], [0.7, 0.5, 0.9]], [0.7, 0.5], [0, 1], Field((4, 6), 0.3, (0.4, 0.1)))
 
@@ -66,7 +66,7 @@ def test_it_is_abtem_written_out(pair):
     corner = 10 * np.array(field.centre_nm) - side / 2
     expected = 0
     for configuration in range(2):
-        numbers, positions, _ = SceneAtoms(pair).inside(corner / 10, (corner + side) / 10, configuration)
+        numbers, positions, _ = AggregateAtoms(pair).inside(corner / 10, (corner + side) / 10, configuration)
         bottom = pair.centre_z_nm * 10 + thickness * np.floor(
             (positions[:, 2] - 10 * pair.centre_z_nm).min() / thickness
         )
@@ -156,14 +156,14 @@ def test_axes_and_handedness():
     assert_close(flipped, image[:, :, ::-1], rel=1e-3, share=1e-4)
     assert not np.allclose(image, image[:, :, ::-1], rtol=0.1)
     bright = np.unravel_index(image[0].argmax(), (5, 5))
-    positions = SceneAtoms(scene).inside(np.array([-9, -9]), np.array([9, 9]), 0)
+    positions = AggregateAtoms(scene).inside(np.array([-9, -9]), np.array([9, 9]), 0)
     heavy = positions[1][positions[0] == 74]
     pixel = np.array([scene.field.x_nm[bright[1]], scene.field.y_nm[bright[0]]]) * 10
     assert np.linalg.norm(heavy[:, :2] - pixel, axis=1).min() < 1.0
 
 
 def _image_of_moved_atoms(engine, scene, move):
-    class Moved(SceneAtoms):
+    class Moved(AggregateAtoms):
         def _particle(self, k, configuration):
             numbers, positions = super()._particle(k, configuration)
             return numbers, move(positions)
@@ -171,7 +171,7 @@ def _image_of_moved_atoms(engine, scene, move):
     aggregate = scene.aggregate
     moved = replace(scene, aggregate=replace(aggregate, centres=move(aggregate.centres)))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("simulate.engines.multislice.SceneAtoms", lambda _: Moved(scene))
+        patch.setattr(AggregateScene, "atoms", lambda _: Moved(scene))
         patch.setattr("simulate.atoms.occupied", lambda *_: np.arange(len(aggregate)))
         return engine.image(moved, ANNULUS)
 

@@ -10,14 +10,16 @@ from numpy.random import SeedSequence
 
 from simulate.corpus.reader import Corpus
 from simulate.corpus.verify import verify
+from simulate.crystallites import beam_directions
 from simulate.engines.base import Engine, make_engine
-from simulate.engines.response import beam_directions, interpolate, jitter_factors
+from simulate.engines.response import jitter_factors
+from simulate.engines.response_kernels import interpolate
 from simulate.engines.tables import PhaseResponse, ResponseTable
 from simulate.generate import generate
 from simulate.microscope import Detector, Microscope
 from simulate.realise import realise
 from simulate.recipe import Recipe, ResponseSettings
-from simulate.scene import Scene
+from simulate.scene import AggregateScene
 from stochgeom.aggregate import HeteroAggregate
 from stochgeom.errors import UserError
 from stochgeom.projection import Field, chord_lengths_at
@@ -39,7 +41,7 @@ def scene_of(centres, radii, species, field, seed=1):
         species_names=("TiO2", "WO3"),
         phase_names=("TiO2", "WO3"),
     )
-    return Scene(aggregate, (), field, SeedSequence(1), SeedSequence(2))
+    return AggregateScene(aggregate, (), field, SeedSequence(1), SeedSequence(2))
 
 
 def by_coefficients(**changes):

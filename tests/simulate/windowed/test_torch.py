@@ -9,11 +9,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from simulate.atoms import SceneAtoms
+from simulate.atoms import AggregateAtoms
 from simulate.engines.windowed import WindowedEngine
 from simulate.microscope import Detector, Microscope
 from simulate.recipe_settings import WindowedSettings
-from simulate.scene import Scene
+from simulate.scene import AggregateScene
 from simulate.windowed import flights
 from simulate.windowed.flights import tile_around
 from simulate.windowed.flights_torch import TorchFlyer
@@ -42,7 +42,7 @@ def device(request) -> str:
     return request.param
 
 
-def small(phases, centres_nm, radii_nm) -> Scene:
+def small(phases, centres_nm, radii_nm) -> AggregateScene:
     """A field of 6 pixels."""
     return scene(phases, centres_nm, radii_nm, shape=(2, 3), pixel_nm=0.4)
 
@@ -55,7 +55,7 @@ BESIDE = small(
 """Probes feel different slices."""
 
 
-def images(aggregate: Scene, microscope: Microscope, settings: WindowedSettings, flyer: TorchFlyer):
+def images(aggregate: AggregateScene, microscope: Microscope, settings: WindowedSettings, flyer: TorchFlyer):
     """Image on the processor and by torch."""
     ours, theirs = WindowedEngine(settings), WindowedEngine(settings)
     theirs._flyer = flyer
@@ -118,11 +118,11 @@ def test_a_full_device_is_one_line(monkeypatch):
         images(BESIDE, Microscope(detectors=(BRIGHT,)), SETTINGS, TorchFlyer("cpu"))
 
 
-def tile_of(aggregate: Scene, *detectors: Detector, **settings) -> TileSlices:
+def tile_of(aggregate: AggregateScene, *detectors: Detector, **settings) -> TileSlices:
     """The tile around the middle of the field."""
     chosen = SETTINGS.model_copy(update=settings)
     geometry = Geometry(chosen, Microscope(detectors=detectors), aggregate)
-    tile = tile_around(geometry, SceneAtoms(aggregate), np.zeros((1, 2)), 0)
+    tile = tile_around(geometry, AggregateAtoms(aggregate), np.zeros((1, 2)), 0)
     assert tile is not None
     return tile
 

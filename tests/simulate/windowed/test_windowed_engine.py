@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simulate.atoms import SceneAtoms
+from simulate.atoms import AggregateAtoms
 from simulate.engines.base import BlockEngine, make_engine
 from simulate.engines.multislice import deterministic
 from simulate.microscope import Detector, Microscope
@@ -61,7 +61,7 @@ def test_abtem_on_the_whole_field_agrees(whole, focus_nm):
     made = engine(**settings, window_angstrom=48, reach_angstrom=16)
     found = made.probes(whole, microscope, POINTS).ravel()
     geometry = Geometry(made.settings, microscope, whole)
-    reference = abtem_signal(abtem, geometry, tile_around(geometry, SceneAtoms(whole), POINTS, 0))
+    reference = abtem_signal(abtem, geometry, tile_around(geometry, AggregateAtoms(whole), POINTS, 0))
     assert abs(found / reference - 1).mean() < 0.005
     assert abs(found / reference - 1).max() < 0.02
 
