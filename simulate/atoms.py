@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ OFFSET_KEY = 2
 """Child of the crystals' seed that draws the lattice offsets; another child is the response engine's."""
 
 Atoms = tuple[NDArray[np.int64], NDArray[np.float64]]
+Made = TypeVar("Made", bound=tuple[NDArray[Any], ...])
 Box = tuple[tuple[float, float, float], tuple[float, float, float]]
 
 
@@ -58,10 +59,10 @@ class KeptAtoms:
     """What was made, the latest used up to KEPT_BYTES of it, or one."""
 
     def __init__(self) -> None:
-        self._found: OrderedDict[tuple[int | None, ...], Atoms] = OrderedDict()
+        self._found: OrderedDict[tuple[int | None, ...], Any] = OrderedDict()
         self._bytes = 0
 
-    def get(self, make: Callable[..., Atoms], *key: int | None) -> Atoms:
+    def get(self, make: Callable[..., Made], *key: int | None) -> Made:
         """make(*key), or what it made before."""
         if key in self._found:
             self._found.move_to_end(key)
@@ -74,7 +75,7 @@ class KeptAtoms:
         return made
 
 
-def _bytes(made: Atoms) -> int:
+def _bytes(made: tuple[NDArray[Any], ...]) -> int:
     return sum(array.nbytes for array in made)
 
 
