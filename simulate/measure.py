@@ -105,7 +105,7 @@ def measure(payload: str, folder: str | None, samples: int) -> Measured:
         measure_blocks(recipe, engine, most, found)
     else:
         render(recipe, 0, engine)
-        _measure_samples(recipe, partial(render, recipe, engine=engine), most, found)
+        _measure_samples(recipe, engine, most, found)
     if recipe.validation is not None:
         _measure_probes(recipe, samples, found)
     found.peak_bytes = peak_bytes()
@@ -117,11 +117,15 @@ def _measure_textures(recipe: TextureRecipe, samples: int, found: Measured) -> N
     render_texture(recipe, 0)  # compiles what is compiled
     found.imports_bytes = peak_bytes()
     most = min(samples, MOST_TEXTURES, recipe.samples_per_shard)
-    _measure_samples(recipe, partial(render_texture, recipe), most, found)
+    _measure_each(recipe, partial(render_texture, recipe), most, found)
     found.peak_bytes = peak_bytes()
 
 
-def _measure_samples(
+def _measure_samples(recipe: AggregateRecipe, engine: Engine, most: int, found: Measured) -> None:
+    _measure_each(recipe, partial(render, recipe, engine=engine), most, found)
+
+
+def _measure_each(
     recipe: Recipe, make: Callable[[int], Sample | TextureSample], most: int, found: Measured
 ) -> None:
     """Time whole samples, from their parameters to their shard on disk."""

@@ -18,7 +18,7 @@ from pydantic import ConfigDict, Field, PrivateAttr, ValidationError
 
 from simulate.exact_numbers import Integer, NonNegativeInt, PositiveInt
 from simulate.laws import Strict
-from simulate.recipe_errors import one_line, suggestion
+from simulate.recipe_errors import one_line
 from simulate.recipe_files import locate
 from simulate.recipe_settings import Split
 from stochgeom.errors import UserError
@@ -165,8 +165,7 @@ def _kind(data: dict[str, Any], source: str) -> type[Recipe]:
 
     kind = data.get("kind", KINDS[0])
     if kind not in KINDS:
-        hint = suggestion(str(kind), KINDS)
-        raise UserError(f"{source}: kind = {kind!r}: should be one of {', '.join(KINDS)}{hint}")
+        raise UserError(f"{source}: kind = {kind!r}: should be one of {', '.join(KINDS)}")
     return AggregateRecipe if kind == "aggregate" else TextureRecipe
 
 

@@ -60,12 +60,16 @@ class TableReader:
             return value if model is None else self.table(value, model, path)
         if isinstance(value, list):
             return [self._value(inner, annotation, (*path, place)) for place, inner in enumerate(value)]
-        if path[0] in FIXED:
-            if isinstance(value, dict):
-                raise UserError(f"{self._dotted(path)}: holds for all samples; no law is accepted")
-            return value
         leaves = _leaves(annotation)
-        if isinstance(value, str) and any(leaf is str or isinstance(leaf, str) for leaf in leaves):
+        words = any(leaf is str or isinstance(leaf, str) for leaf in leaves)
+        if path[0] in FIXED and isinstance(value, dict):
+            raise UserError(f"{self._dotted(path)}: holds for all samples; no law is accepted")
+        if bool in leaves and not isinstance(value, bool):
+            raise UserError(f"{self._dotted(path)} = {value!r}: should be true or false")
+        if isinstance(value, bool if bool in leaves else str) and (words or bool in leaves):
+            return value
+        if path[0] in FIXED:
+            self._number(value, path)
             return value
         number = self._number(value, path)
         if isinstance(number, float) and isinstance(path[-1], int):
