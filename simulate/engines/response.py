@@ -31,7 +31,7 @@ from stochgeom.projection import Field
 if TYPE_CHECKING:
     from simulate.engines.tables import ResponseTable
     from simulate.microscope import Microscope
-    from simulate.recipe import ResponseSettings
+    from simulate.recipe_settings import ResponseSettings
     from simulate.scene import Scene
 
 JITTER_KEY = 10**9

@@ -8,7 +8,7 @@ import pytest
 from simulate.engines.base import make_engine, whole_image
 from simulate.engines.tables import ResponseTable
 from simulate.microscope import Detector, Microscope
-from simulate.recipe import MultisliceSettings, ResponseSettings, WindowedSettings
+from simulate.recipe_settings import MultisliceSettings, ResponseSettings, WindowedSettings
 from stochgeom.projection import Field
 
 from .cases import ANNULUS, HALVES, lamella_of, texture_of

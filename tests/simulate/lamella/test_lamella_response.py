@@ -14,7 +14,7 @@ from simulate.engines.tables import ResponseTable
 from simulate.lamella.crystal_map import MATRIX, MIRROR, VACUUM, WRAP, CrystalMap
 from simulate.lamella.paths import LamellaPaths
 from simulate.microscope import Detector, Microscope
-from simulate.recipe import ResponseSettings
+from simulate.recipe_settings import ResponseSettings
 from stochgeom.errors import UserError
 from stochgeom.projection import Field
 from stochgeom.textures import VoronoiParameters, sample_texture
