@@ -248,8 +248,8 @@ def calibration_settings(
     """Settings of a calibration for a recipe's phases and microscope, or for shipped materials."""
     from pydantic import ValidationError
 
-    from simulate.aggregate_recipe import AggregateRecipe
     from simulate.calibration.calibrate import CalibrationSettings
+    from simulate.imaged_recipe import ImagedRecipe
     from simulate.realise import material_of
     from simulate.recipe_errors import one_line
 
@@ -260,7 +260,7 @@ def calibration_settings(
         raise UserError("give either --recipe or --energy-ev, not both")
     if recipe is not None:
         # The table that the recipe names may be the very one that is to be made.
-        loaded = AggregateRecipe.load(recipe, with_table=False)
+        loaded = ImagedRecipe.load(recipe, with_table=False)
         chosen["materials"] = tuple(material_of(loaded, name) for name in loaded.phase_names)
         chosen["microscope"] = loaded.microscope
     elif material:

@@ -22,12 +22,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simulate.aggregate_recipe import AggregateRecipe
 from simulate.corpus import layout
 from simulate.corpus.writer import CorpusWriter, prepare_store
 from simulate.engines.base import BlockEngine, Engine, make_engine
 from simulate.executors import ONE_THREAD
-from simulate.realise import Sample, realise, render
+from simulate.imaged_recipe import ImagedRecipe
+from simulate.imaging import realise, render
+from simulate.lamella.realise import LamellaSample
+from simulate.realise import Sample
 from simulate.recipe import Recipe
 from simulate.scene import Scene
 from simulate.textures.realise import TextureSample, render_texture
@@ -93,10 +95,10 @@ def measure(payload: str, folder: str | None, samples: int) -> Measured:
     from simulate.measure_blocks import measure_blocks
 
     recipe, found = Recipe.from_dict(json.loads(payload), folder=folder), Measured()
-    if isinstance(recipe, TextureRecipe):
+    if not isinstance(recipe, ImagedRecipe):
+        assert isinstance(recipe, TextureRecipe)
         _measure_textures(recipe, samples, found)
         return found
-    assert isinstance(recipe, AggregateRecipe)
     engine = make_engine(recipe.engine_settings)
     realise(recipe, 0)  # compiles what is compiled
     found.imports_bytes = peak_bytes()
@@ -121,12 +123,12 @@ def _measure_textures(recipe: TextureRecipe, samples: int, found: Measured) -> N
     found.peak_bytes = peak_bytes()
 
 
-def _measure_samples(recipe: AggregateRecipe, engine: Engine, most: int, found: Measured) -> None:
+def _measure_samples(recipe: ImagedRecipe, engine: Engine, most: int, found: Measured) -> None:
     _measure_each(recipe, partial(render, recipe, engine=engine), most, found)
 
 
 def _measure_each(
-    recipe: Recipe, make: Callable[[int], Sample | TextureSample], most: int, found: Measured
+    recipe: Recipe, make: Callable[[int], Sample | LamellaSample | TextureSample], most: int, found: Measured
 ) -> None:
     """Time whole samples, from their parameters to their shard on disk."""
     made: list[Any] = []
@@ -139,7 +141,7 @@ def _measure_each(
     found.stored_bytes_per_sample = stored / len(made)
 
 
-def _measure_probes(recipe: AggregateRecipe, samples: int, found: Measured) -> None:
+def _measure_probes(recipe: ImagedRecipe, samples: int, found: Measured) -> None:
     """Time the lightest probe and one of a few seconds, and scale that by the work of all places of several
     aggregates. A second probe in the same place finds its atoms made.
     """
@@ -168,7 +170,7 @@ def _measure_probes(recipe: AggregateRecipe, samples: int, found: Measured) -> N
     found.probed_s = (settings.places * atoms + rate * work.sum(axis=1)).tolist()
 
 
-def _probes_work(engine: Engine, recipe: AggregateRecipe, scene: Scene, points: NDArray[np.float64]) -> float:
+def _probes_work(engine: Engine, recipe: ImagedRecipe, scene: Scene, points: NDArray[np.float64]) -> float:
     """Relative cost of probes; their number where the engine says nothing about it."""
     work = getattr(engine, "probes_work", None)
     return float(len(points)) if work is None else work(scene, recipe.microscope, points)
@@ -190,7 +192,9 @@ def within(budget_s: float, indices: Sequence[int]) -> Iterator[int]:
         yield index
 
 
-def stored_bytes(recipe: Recipe, made: Sequence[Sample] | Sequence[TextureSample]) -> tuple[int, float]:
+def stored_bytes(
+    recipe: Recipe, made: Sequence[Sample | LamellaSample] | Sequence[TextureSample]
+) -> tuple[int, float]:
     """Bytes on disk of the first samples of a corpus, all arrays together, and seconds to write them."""
     recipe = recipe.model_copy(update={"samples_per_shard": len(made)})
     with tempfile.TemporaryDirectory() as folder:

@@ -15,11 +15,11 @@ from numpy.random import default_rng
 from numpy.typing import NDArray
 
 from simulate.agenda import Plan, plan_sample
-from simulate.aggregate_recipe import AggregateRecipe
 from simulate.corpus import layout
 from simulate.engines.base import Block, BlockEngine, BlockResult, make_engine
+from simulate.imaged_recipe import ImagedRecipe
+from simulate.imaging import Imaged, realise, sample_of
 from simulate.measure import SAMPLES_S, Measured, seconds, stored_bytes, within
-from simulate.realise import Realisation, realise, sample_of
 
 BLOCKS_S = 16.0
 """Processor time that the blocks may take together."""
@@ -39,9 +39,9 @@ class Timed:
     work: float
 
 
-def measure_blocks(recipe: AggregateRecipe, engine: BlockEngine, most: int, found: Measured) -> None:
+def measure_blocks(recipe: ImagedRecipe, engine: BlockEngine, most: int, found: Measured) -> None:
     """Time random blocks of several samples, and scale by the work of all their blocks."""
-    real: list[Realisation] = []
+    real: list[Imaged] = []
     plans: list[Plan] = []
     realise_s = []
     for index in within(SAMPLES_S, range(most)):
@@ -82,13 +82,13 @@ def _relative_error(timed: list[Timed], mean: NDArray[np.float64]) -> float:
     return float((count - 1) / np.sqrt(count) * np.std(without) / np.mean(without))
 
 
-Drawn = tuple[BlockEngine, Realisation, Block, float]
+Drawn = tuple[BlockEngine, Imaged, Block, float]
 
 
 class _Timer:
     """Computes random blocks with work, doubling their side while time allows."""
 
-    def __init__(self, recipe: AggregateRecipe, real: list[Realisation], largest: int) -> None:
+    def __init__(self, recipe: ImagedRecipe, real: list[Imaged], largest: int) -> None:
         self._recipe, self._real, self._largest = recipe, real, largest
         self._rng = default_rng(0)
         self._divided: dict[int, tuple[BlockEngine, list[Block]]] = {}
@@ -105,7 +105,7 @@ class _Timer:
             self._time(*drawn)
             drawn = self._next(BLOCKS_S - (time.process_time() - begin))
 
-    def _time(self, engine: BlockEngine, made: Realisation, block: Block, work: float) -> None:
+    def _time(self, engine: BlockEngine, made: Imaged, block: Block, work: float) -> None:
         scene, scope = made.scene, self._recipe.microscope
         first = seconds(lambda: self.results.append(engine.block_result(scene, scope, block)))
         long = first > BLOCKS_S / 2  # so that its own price hardly matters
@@ -147,13 +147,13 @@ class _Timer:
 
 
 def _stored_bytes(
-    recipe: AggregateRecipe, real: list[Realisation], plans: list[Plan], results: list[BlockResult]
+    recipe: ImagedRecipe, real: list[Imaged], plans: list[Plan], results: list[BlockResult]
 ) -> float:
     """Bytes on disk of a sample: its blocks with work compressed as the measured ones, and the rest as it is
     with a black image. Standard errors are taken to be as large as images.
     """
     channels, layers = len(recipe.channel_names), 1 + layout.reports_errors(recipe)
-    black = BlockResult(*(np.zeros((channels, *recipe.field.shape), np.float32) for _ in range(layers)))
+    black = BlockResult(*(np.zeros((channels, *recipe.image_shape), np.float32) for _ in range(layers)))
     rest = stored_bytes(recipe, [sample_of(recipe, made, black) for made in real])[0] / len(real)
     pixels = np.mean([_pixels_with_work(plan) for plan in plans])
     return rest + float(pixels) * channels * 4 * layers * _compressed(results)

@@ -22,7 +22,7 @@ GAMMA = 0.6
 
 def contact_sheet(corpus: Corpus, path: str | Path, count: int = 12, noisy: bool = True) -> Path:
     """Write a PNG with `count` finished samples spread over the corpus: the first channel, clean and
-    recorded. Textures without realism are drawn once, the second phase black.
+    recorded. Textures are drawn with the second phase black, beside their images if they have some.
 
     UserError if no sample is finished or the file cannot be written.
     """
@@ -36,8 +36,9 @@ def contact_sheet(corpus: Corpus, path: str | Path, count: int = 12, noisy: bool
     chosen = indices[np.unique(np.linspace(0, len(indices) - 1, min(count, len(indices))).astype(int))]
     texture = corpus.kind == "texture"
     noisy = noisy and not (texture and corpus.recipe.realism == Realism())
-    across = 2 if noisy else 1
-    columns = min(4 if texture else 3, len(chosen))
+    beside = texture and corpus.imaged  # the image that an engine made, beside the phase map
+    across = 1 + beside + noisy
+    columns = min(4 if texture and not beside else 3, len(chosen))
     rows = -(-len(chosen) // columns)
     figure = Figure(figsize=(2.6 * columns * across, 3.1 * rows), layout="constrained")
     FigureCanvasAgg(figure)
@@ -52,8 +53,12 @@ def contact_sheet(corpus: Corpus, path: str | Path, count: int = 12, noisy: bool
         else:
             _show(clean, corpus.clean(index)[0], float(corpus.pixel_size[index]))
             clean.set_title(caption(corpus, index), fontsize=7, loc="left")
+        if beside:
+            image = axes[row, column * across + 1]
+            _show(image, corpus.clean(index)[0], float(corpus.pixel_size[index]))
+            image.set_title(corpus.channel_names[0], fontsize=7, loc="left")
         if noisy:
-            recorded = axes[row, column * across + 1]
+            recorded = axes[row, column * across + across - 1]
             _show(recorded, corpus.noisy(index)[0], float(corpus.pixel_size[index]))
             recorded.set_title("as recorded", fontsize=7, loc="left")
     try:
@@ -89,6 +94,7 @@ def texture_caption(corpus: Corpus, index: int) -> str:
     """Two lines about a texture: its volume fraction, and what else there is of orientation and count."""
     truth = dict(zip(corpus.descriptor_names, corpus.descriptors[index], strict=True))
     words = {"orientation_degrees": "{:.0f}°", "count": "count {:.0f}"}
+    words["lamella_thickness_nm"] = "{:.3g} nm thick"
     more = [text.format(truth[name]) for name, text in words.items() if np.isfinite(truth.get(name, np.nan))]
     return f"sample {index}: {100 * truth['volume_fraction']:.1f} %\n{', '.join(more)}"
 
@@ -100,8 +106,10 @@ def _show(axis: Axes, image: NDArray[np.floating[Any]], pixel_size_nm: float) ->
     ny, nx = image.shape
     length = round_length(0.25 * nx * pixel_size_nm)
     left, bottom, pixels = 0.05 * nx, 0.94 * ny, length / pixel_size_nm
-    axis.plot([left, left + pixels], [bottom, bottom], color="white", linewidth=2.5, solid_capstyle="butt")
-    axis.text(left, bottom - 0.03 * ny, f"{length:g} nm", color="white", fontsize=7, va="bottom")
+    below = grey[int(0.85 * ny) : int(0.96 * ny) + 1, int(left) : int(left + pixels) + 1]
+    colour = "white" if below.mean() < 0.6 else "black"
+    axis.plot([left, left + pixels], [bottom, bottom], color=colour, linewidth=2.5, solid_capstyle="butt")
+    axis.text(left, bottom - 0.03 * ny, f"{length:g} nm", color=colour, fontsize=7, va="bottom")
 
 
 def round_length(length: float) -> float:

@@ -8,7 +8,8 @@ from pathlib import Path
 from simulate.aggregate_recipe import AggregateRecipe
 from simulate.crystal_shapes import check_shapes
 from simulate.engines.base import make_engine
-from simulate.realise import realise
+from simulate.imaged_recipe import ImagedRecipe
+from simulate.imaging import realise
 from simulate.recipe import Recipe
 from simulate.textures.realise import realise_texture
 from simulate.textures.recipe import TextureRecipe
@@ -24,14 +25,15 @@ def preflight(recipe: Recipe, out: Path, samples: int) -> None:
 
 def check_recipe(recipe: Recipe, samples: int) -> None:
     """The same without the place. UserError if images, or reference probes, cannot be made."""
-    if isinstance(recipe, TextureRecipe):
+    if not isinstance(recipe, ImagedRecipe):
+        assert isinstance(recipe, TextureRecipe)
         realise_texture(recipe, 0)
         return
-    assert isinstance(recipe, AggregateRecipe)
     first = realise(recipe, 0).scene
     make_engine(recipe.engine_settings).cost(first, recipe.microscope)
     _check_table(recipe)
-    check_shapes(recipe)
+    if isinstance(recipe, AggregateRecipe):
+        check_shapes(recipe)
     if recipe.validation is not None:
         probed_samples(recipe, samples)
         try:
@@ -40,7 +42,7 @@ def check_recipe(recipe: Recipe, samples: int) -> None:
             raise UserError(f"validation.{error}") from None
 
 
-def _check_table(recipe: AggregateRecipe) -> None:
+def _check_table(recipe: ImagedRecipe) -> None:
     """The response table knows every phase, also what the first aggregate lacks, and is of its crystal."""
     from simulate.engines.tables import ResponseTable
     from simulate.table_materials import check_materials

@@ -22,10 +22,10 @@ from pydantic import ValidationError
 
 from simulate.aggregate_recipe import AggregateRecipe
 from simulate.engines.base import BlockResult, whole_image
+from simulate.imaged_recipe import ImagedRecipe
 from simulate.laws import value_at
 from simulate.recipe import Recipe
 from simulate.recipe_errors import one_line
-from simulate.recipe_settings import ResponseSettings
 from stochgeom.aggregate import HeteroAggregate
 from stochgeom.aggregation import sample_aggregate
 from stochgeom.descriptors import describe
@@ -159,12 +159,12 @@ def materials_of(recipe: AggregateRecipe) -> tuple[Material, ...]:
     """Material of each phase: the recipe's own, or the shipped one of that name. None where no atoms are
     made.
     """
-    if isinstance(recipe.engine, ResponseSettings) and recipe.validation is None:
+    if not recipe.makes_atoms:
         return ()
     return tuple(material_of(recipe, name) for name in recipe.phase_names)
 
 
-def material_of(recipe: AggregateRecipe, phase: str) -> Material:
+def material_of(recipe: ImagedRecipe, phase: str) -> Material:
     """Material of one phase of a recipe."""
     from simulate.material import Material
 

@@ -3,7 +3,8 @@
 Everything that decides a byte of the corpus is in the recipe, and nothing else is: it names no output path,
 and the hash of its canonical JSON identifies the corpus. Unknown keys and impossible values are refused with
 the path of the key. There are two kinds, told apart by the key `kind`: `simulate.aggregate_recipe` and
-`simulate.textures.recipe`. `Recipe.load` and `Recipe.from_dict` give the one that the text asks for.
+`simulate.textures.recipe`; textures with a table `lamella` are imaged (`simulate.lamella.recipe`).
+`Recipe.load` and `Recipe.from_dict` give the one that the text asks for.
 """
 
 from __future__ import annotations
@@ -161,12 +162,15 @@ class Recipe(Strict):
 def _kind(data: dict[str, Any], source: str) -> type[Recipe]:
     """The class of the recipe in `data`. UserError for a kind that there is none of."""
     from simulate.aggregate_recipe import AggregateRecipe
+    from simulate.lamella.recipe import LamellaRecipe
     from simulate.textures.recipe import TextureRecipe
 
     kind = data.get("kind", KINDS[0])
     if kind not in KINDS:
         raise UserError(f"{source}: kind = {kind!r}: should be one of {', '.join(KINDS)}")
-    return AggregateRecipe if kind == "aggregate" else TextureRecipe
+    if kind == "aggregate":
+        return AggregateRecipe
+    return LamellaRecipe if "lamella" in data else TextureRecipe
 
 
 def _name_of(kind: type[Recipe]) -> str:

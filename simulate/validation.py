@@ -15,20 +15,20 @@ import numpy as np
 from numpy.random import default_rng
 from numpy.typing import NDArray
 
-from simulate.aggregate_recipe import AggregateRecipe
 from simulate.devices import CPU
 from simulate.engines.base import make_engine
 from simulate.fft_plans import with_plans
-from simulate.realise import Realisation, realise, seed_of
+from simulate.imaged_recipe import ImagedRecipe
+from simulate.imaging import Imaged, material_nm, realise
+from simulate.realise import seed_of
 from simulate.recipe_settings import SPLITS
 from stochgeom.errors import UserError
-from stochgeom.projection import chord_lengths
 
 PROBES_STAGE, CHOICE_STAGE = 5, 6
 BOOTSTRAPS = 1000
 
 
-def probed_samples(recipe: AggregateRecipe, samples: int) -> NDArray[np.int64]:
+def probed_samples(recipe: ImagedRecipe, samples: int) -> NDArray[np.int64]:
     """Samples whose aggregates are probed, in order of the tasks: test samples if there are enough, else
     any.
     """
@@ -43,12 +43,11 @@ def probed_samples(recipe: AggregateRecipe, samples: int) -> NDArray[np.int64]:
     return np.asarray(rng.choice(candidates, size=count, replace=False), np.int64)
 
 
-def probe_points(made: Realisation, recipe: AggregateRecipe) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def probe_points(made: Imaged, recipe: ImagedRecipe) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Points (places x positions, 2) as (row, column) in pixels, and the place (0, 1, ...) of each."""
     settings = recipe.validation
     assert settings is not None
-    thickness = chord_lengths(made.aggregate, made.field).sum(axis=0)
-    material = np.argwhere(thickness >= settings.min_thickness_nm)
+    material = np.argwhere(material_nm(made) >= settings.min_thickness_nm)
     if len(material) < settings.places:
         raise UserError(
             f"validation.places = {settings.places}: sample {made.index} has only {len(material)} pixels "
@@ -62,13 +61,13 @@ def probe_points(made: Realisation, recipe: AggregateRecipe) -> tuple[NDArray[np
     return points, np.repeat(np.arange(settings.places), settings.positions)
 
 
-def in_nm(made: Realisation, points: NDArray[np.float64]) -> NDArray[np.float64]:
+def in_nm(made: Imaged, points: NDArray[np.float64]) -> NDArray[np.float64]:
     """Points (p, 2), (row, column) in pixels, as x and y in nm: pixel i is centred at origin + i sizes."""
     return np.array(made.field.origin_nm) + points[:, ::-1] * made.field.pixel_size_nm
 
 
 def probe_aggregate(
-    recipe: AggregateRecipe, samples: int, task: int, folder: Path | None = None, device: str = CPU
+    recipe: ImagedRecipe, samples: int, task: int, folder: Path | None = None, device: str = CPU
 ) -> dict[str, NDArray[Any]]:
     """Columns of the `validation` group for one aggregate; `folder`: where the corpus keeps its FFT plans;
     `device` as of `make_engine`.

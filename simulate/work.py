@@ -10,7 +10,6 @@ from functools import lru_cache
 from pathlib import Path
 
 from simulate.agenda import Plan, plan_sample
-from simulate.aggregate_recipe import AggregateRecipe
 from simulate.corpus import layout
 from simulate.corpus.block_files import BlockFiles
 from simulate.corpus.layout import Task
@@ -18,7 +17,10 @@ from simulate.corpus.writer import CorpusWriter
 from simulate.devices import CPU
 from simulate.engines.base import Block, BlockEngine, BlockResult, Engine, make_engine, put_together
 from simulate.fft_plans import with_plans
-from simulate.realise import Realisation, Sample, realise, render, sample_of
+from simulate.imaged_recipe import ImagedRecipe
+from simulate.imaging import Imaged, realise, render, sample_of
+from simulate.lamella.realise import LamellaSample
+from simulate.realise import Sample
 from simulate.recipe import Recipe
 from simulate.textures.realise import render_texture
 from simulate.textures.recipe import TextureRecipe
@@ -34,9 +36,9 @@ def run_task(payload: str, out: str, task: Task, device: str = CPU) -> Task:
     payload: the recipe's canonical JSON; out: folder of the corpus; device: where engines compute that can.
     """
     recipe = _recipe(payload, out)
-    if isinstance(recipe, TextureRecipe):
+    if not isinstance(recipe, ImagedRecipe):
+        assert isinstance(recipe, TextureRecipe)
         return make_textures(recipe, out, task)
-    assert isinstance(recipe, AggregateRecipe)
     kind, number = task
     if kind == "block":
         make_blocks(payload, out, *layout.block_of(recipe, task), device)
@@ -64,7 +66,7 @@ def make_textures(recipe: TextureRecipe, out: str, task: Task) -> Task:
 
 def make_blocks(payload: str, out: str, sample: int, first: int, device: str) -> None:
     """Compute and keep those blocks of a sample that go with the block `first`, unless they are there."""
-    recipe, engine = _of_aggregates(payload, out), _block_engine(payload, out, device)
+    recipe, engine = _imaged(payload, out), _block_engine(payload, out, device)
     files = BlockFiles(out, recipe)
     made, plan = _planned(payload, out, sample)
     group = next((group for group in plan.groups if first in group), (first,))
@@ -83,7 +85,7 @@ def put_shard_together(payload: str, out: str, writer: CorpusWriter, shard: int,
     if writer.is_finished(("shard", shard)):
         return False
     owned = layout.shard_range(shard, writer.samples, writer.recipe.samples_per_shard)
-    samples: list[Sample] = []
+    samples: list[Sample | LamellaSample] = []
     for index in owned:
         sample = _sample(payload, out, writer, shard, index, device)
         if sample is None:
@@ -102,9 +104,9 @@ def put_shard_together(payload: str, out: str, writer: CorpusWriter, shard: int,
 
 def _sample(
     payload: str, out: str, writer: CorpusWriter, shard: int, index: int, device: str
-) -> Sample | None:
+) -> Sample | LamellaSample | None:
     """A sample from its blocks; None if its shard was finished by another process."""
-    recipe, files = _of_aggregates(payload, out), BlockFiles(out, writer.recipe)
+    recipe, files = _imaged(payload, out), BlockFiles(out, writer.recipe)
     engine = _block_engine(payload, out, device)
     made, plan = _planned(payload, out, index)
     parts: list[tuple[Block, BlockResult]] = []
@@ -127,16 +129,16 @@ def _recipe(payload: str, out: str) -> Recipe:
     return Recipe.from_dict(json.loads(payload), folder=out)
 
 
-def _of_aggregates(payload: str, out: str) -> AggregateRecipe:
+def _imaged(payload: str, out: str) -> ImagedRecipe:
     recipe = _recipe(payload, out)
-    assert isinstance(recipe, AggregateRecipe)
+    assert isinstance(recipe, ImagedRecipe)
     return recipe
 
 
 @lru_cache(maxsize=2)
 def _engine(payload: str, out: str, device: str) -> Engine:
     """The engine of a recipe, built once in each process."""
-    return with_plans(make_engine(_of_aggregates(payload, out).engine_settings, device), _folder(out))
+    return with_plans(make_engine(_imaged(payload, out).engine_settings, device), _folder(out))
 
 
 def _block_engine(payload: str, out: str, device: str = CPU) -> BlockEngine:
@@ -146,8 +148,8 @@ def _block_engine(payload: str, out: str, device: str = CPU) -> BlockEngine:
 
 
 @lru_cache(maxsize=1)
-def _planned(payload: str, out: str, sample: int) -> tuple[Realisation, Plan]:
+def _planned(payload: str, out: str, sample: int) -> tuple[Imaged, Plan]:
     """A sample and its blocks; a worker mostly makes several blocks of one sample in a row."""
-    recipe = _of_aggregates(payload, out)
+    recipe = _imaged(payload, out)
     made = realise(recipe, sample)
     return made, plan_sample(recipe, _block_engine(payload, out), made)

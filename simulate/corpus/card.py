@@ -12,6 +12,8 @@ from simulate.aggregate_recipe import AggregateRecipe
 from simulate.corpus import layout
 from simulate.corpus.block_files import kept_blocks
 from simulate.corpus.provenance import provenance
+from simulate.lamella import card as lamella_card
+from simulate.lamella.recipe import LamellaRecipe
 from simulate.laws import describe_law
 from simulate.realism import Realism
 from simulate.recipe_settings import SPLITS, ResponseSettings
@@ -54,7 +56,7 @@ def card(corpus: Corpus) -> str:
 
 
 def _realism_section(corpus: Corpus) -> list[str]:
-    if corpus.kind == "texture" and corpus.recipe.realism == Realism():
+    if not corpus.imaged and corpus.recipe.realism == Realism():
         return []
     rows = [(key, describe_law(value)) for key, value in corpus.recipe.realism.laws.items()]
     return ["## Realism, applied on reading\n\n" + _table(("quantity", "law"), rows)]
@@ -62,6 +64,8 @@ def _realism_section(corpus: Corpus) -> list[str]:
 
 def _last_words(corpus: Corpus) -> str:
     """Columns of the particles; of textures, what the columns mean and how the bits are read."""
+    if isinstance(corpus.recipe, LamellaRecipe):
+        return f"{texture_card.columns_in_words(corpus)}\n\n{lamella_card.COLUMNS_IN_WORDS}"
     if isinstance(corpus.recipe, TextureRecipe):
         return texture_card.columns_in_words(corpus)
     return f"Columns of `particles`: {', '.join(f'`{name}`' for name in layout.PARTICLE_COLUMNS)}."
@@ -164,7 +168,8 @@ def law_rows(corpus: Corpus) -> list[tuple[str, str]]:
     """Parameter and law, in words, for every parameter of the recipe."""
     recipe = corpus.recipe
     if isinstance(recipe, TextureRecipe):
-        return [*recipe.laws.in_words(), *_joint_law_rows(recipe)]
+        lamella = lamella_card.law_rows(recipe) if isinstance(recipe, LamellaRecipe) else []
+        return [*recipe.laws.in_words(), *lamella, *_joint_law_rows(recipe)]
     assert isinstance(recipe, AggregateRecipe)
     laws = recipe.aggregate
     fractal = ("fractal_dimension", "fractal_prefactor") if laws.kernel == "tunable" else ()
@@ -211,9 +216,9 @@ def _joint_law_rows(recipe: AggregateRecipe | TextureRecipe) -> list[tuple[str, 
 
 
 def _image_formation(corpus: Corpus) -> str:
-    if isinstance(corpus.recipe, TextureRecipe):
+    if not corpus.imaged:
         return texture_card.IMAGE_FORMATION
-    recipe = corpus.aggregate_recipe
+    recipe = corpus.imaged_recipe
     scope, engine = recipe.microscope, recipe.engine
     if isinstance(engine, ResponseSettings):
         source = (

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from simulate.aggregate_recipe import AggregateRecipe
 from simulate.corpus.array_spec import NAN, ArraySpec
+from simulate.lamella.arrays import ERRORS, QUATERNION, lamella_arrays
+from simulate.lamella.recipe import LamellaRecipe
 from simulate.recipe_settings import SPLITS, BlockSettings
 from simulate.textures.arrays import texture_arrays
 from simulate.textures.recipe import TextureRecipe
@@ -44,7 +46,6 @@ PARTICLE_COLUMNS = (
     "qw",
 )
 PROBE_COLUMNS = ("sample", "y", "x", "place", "intensity", "standard_error", "response")
-ERRORS = "truth/standard_error"
 _RUN = re.compile(r"run-\d{8}T\d{6}Z-[0-9a-f]{32}\.json")
 
 Task = tuple[str, int]
@@ -90,10 +91,13 @@ def sample_arrays(recipe: Recipe, samples: int, errors: bool | None = None) -> l
     errors: whether the store has `truth/standard_error`, which an earlier version left out; None asks the
     recipe.
     """
+    errors = reports_errors(recipe) if errors is None else errors
+    if isinstance(recipe, LamellaRecipe):
+        return lamella_arrays(recipe, samples, errors)
     if isinstance(recipe, TextureRecipe):
         return texture_arrays(recipe, samples)
     assert isinstance(recipe, AggregateRecipe)
-    return _aggregate_arrays(recipe, samples, reports_errors(recipe) if errors is None else errors)
+    return _aggregate_arrays(recipe, samples, errors)
 
 
 def _aggregate_arrays(recipe: AggregateRecipe, samples: int, errors: bool) -> list[ArraySpec]:
@@ -188,14 +192,19 @@ def attributes(recipe: Recipe, samples: int) -> dict[str, Any]:
         "channel_names": list(recipe.channel_names),
         "parameter_names": list(recipe.parameter_names),
         "descriptor_names": list(recipe.descriptor_names),
-        **(_aggregate_attributes(recipe) if isinstance(recipe, AggregateRecipe) else {}),
+        **_own_attributes(recipe),
         "splits": list(SPLITS),
         "standard_error": reports_errors(recipe),
         "units": {name: unit_of(name) for name in (*recipe.parameter_names, *recipe.descriptor_names)},
     }
 
 
-def _aggregate_attributes(recipe: AggregateRecipe) -> dict[str, Any]:
+def _own_attributes(recipe: Recipe) -> dict[str, Any]:
+    """What only recipes of one kind have."""
+    if isinstance(recipe, LamellaRecipe):
+        return {"phase_names": list(recipe.lamella.phases), "orientation_components": list(QUATERNION)}
+    if not isinstance(recipe, AggregateRecipe):
+        return {}
     return {
         "particle_columns": list(PARTICLE_COLUMNS),
         "species_names": list(recipe.species_names),

@@ -21,6 +21,7 @@ from simulate.aggregate_recipe import AggregateRecipe
 from simulate.corpus import layout
 from simulate.corpus.arrays import CheckedArray
 from simulate.corpus.writer import read_attributes
+from simulate.imaged_recipe import ImagedRecipe
 from simulate.realise import seed_of
 from simulate.realism import REALISM_STAGE, Realism, apply_realism
 from simulate.recipe import Recipe
@@ -75,7 +76,19 @@ class Corpus:
         """Clean images (sample, channel, y, x): float32, fraction of the incident beam; of a corpus of
         textures without an engine uint8, the phase of each pixel.
         """
-        return self.array("images") if self.kind == "aggregate" else self._phase
+        return self.array("images") if self.imaged else self._phase
+
+    @cached_property
+    def imaged(self) -> bool:
+        """Whether an engine made its images; otherwise they are phase maps."""
+        return isinstance(self.recipe, ImagedRecipe)
+
+    @property
+    def imaged_recipe(self) -> ImagedRecipe:
+        """The recipe, where an engine made the images. UserError, one line, for a corpus of phase maps."""
+        if not isinstance(self.recipe, ImagedRecipe):
+            raise UserError(f"{self.path}: a corpus of phase maps has no engine")
+        return self.recipe
 
     @cached_property
     def _phase(self) -> PhaseImages:

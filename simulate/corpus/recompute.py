@@ -15,7 +15,11 @@ from simulate.corpus import layout
 from simulate.corpus.reader import Corpus
 from simulate.engines.base import Block, BlockEngine, BlockResult, make_engine, whole_image
 from simulate.fft_plans import with_plans
-from simulate.realise import Realisation, Sample, realise, sample_of
+from simulate.imaging import Imaged, realise, sample_of
+from simulate.lamella.arrays import lamella_columns
+from simulate.lamella.realise import LamellaSample
+from simulate.lamella.recipe import LamellaRecipe
+from simulate.realise import Sample
 from simulate.textures.arrays import texture_columns
 from simulate.textures.realise import render_texture
 from simulate.textures.recipe import TextureRecipe
@@ -41,10 +45,11 @@ class Again:
 def recomputed(corpus: Corpus, count: int, seed: int | None, device: str) -> Iterator[Again]:
     """`count` random samples, or random blocks with something to compute, in order, made on a device."""
     rng, samples = default_rng(seed), corpus.indices()
-    if isinstance(corpus.recipe, TextureRecipe):
+    if not corpus.imaged:
+        assert isinstance(corpus.recipe, TextureRecipe)
         yield from _textures(corpus, corpus.recipe, _some(samples, count, rng))
         return
-    recipe = corpus.aggregate_recipe
+    recipe = corpus.imaged_recipe
     engine = block_engine(corpus.recipe, device)
     if engine is not None:
         with_plans(engine, corpus.path.parent)
@@ -71,7 +76,7 @@ def _textures(corpus: Corpus, recipe: TextureRecipe, indices: list[int]) -> Iter
 
 def _blocks(corpus: Corpus, engine: BlockEngine, count: int, rng: np.random.Generator) -> Iterator[Again]:
     """One block of each of `count` samples; more of each where there are fewer samples."""
-    recipe, order = corpus.aggregate_recipe, rng.permutation(corpus.indices())
+    recipe, order = corpus.imaged_recipe, rng.permutation(corpus.indices())
     share, more = divmod(count, len(order))
     for place, index in sorted(enumerate(int(i) for i in order), key=lambda item: item[1]):
         size = share + (place < more)
@@ -87,12 +92,13 @@ def _blocks(corpus: Corpus, engine: BlockEngine, count: int, rng: np.random.Gene
             yield Again(index, number, _pairs(corpus, index, made, result, block))
 
 
-def _pairs(
-    corpus: Corpus, index: int, made: Realisation, image: BlockResult, block: Block | None
-) -> list[Pair]:
+def _pairs(corpus: Corpus, index: int, made: Imaged, image: BlockResult, block: Block | None) -> list[Pair]:
     """What is stored of a sample and what was computed; of its image, the block."""
-    again, count = sample_of(corpus.aggregate_recipe, made, image), int(corpus.n_particles[index])
+    again = sample_of(corpus.imaged_recipe, made, image)
     window = ... if block is None else block.window
+    if isinstance(again, LamellaSample):
+        return _lamella_pairs(corpus, again, window)
+    count = int(corpus.n_particles[index])
     errors = corpus.standard_error
     images: list[tuple[str, Any, Any]] = [("images", corpus.images[index], again.image)]
     images += [] if errors is None else [(layout.ERRORS, errors[index], again.standard_error)]
@@ -105,6 +111,16 @@ def _pairs(
     return [(name, stored[window], new, _largest(stored)) for name, stored, new in images] + [
         (name, stored, new, _largest(stored)) for name, stored, new in rest
     ]
+
+
+def _lamella_pairs(corpus: Corpus, again: LamellaSample, window: Any) -> list[Pair]:
+    recipe = corpus.recipe
+    assert isinstance(recipe, LamellaRecipe)
+    new = lamella_columns(recipe, [again], corpus.descriptor_names)
+    stored = {name: np.asarray(corpus.array(name)[again.index]) for name in new}
+    # Of images the block that was computed, beside what is stored of it.
+    part = {name: window if name in ("images", layout.ERRORS) else ... for name in new}
+    return [(name, row[part[name]], new[name][0], _largest(row)) for name, row in stored.items()]
 
 
 def _stored_descriptors(corpus: Corpus, again: Sample) -> NDArray[np.float64]:

@@ -13,6 +13,8 @@ from simulate.corpus.provenance import devices
 from simulate.corpus.reader import Corpus
 from simulate.corpus.recompute import recomputed, relative_difference
 from simulate.devices import CPU, device_for
+from simulate.lamella.recipe import LamellaRecipe
+from simulate.lamella.verify import check_lamellae
 from simulate.textures.verify import check_textures
 from simulate.validation import probed_samples
 from stochgeom.errors import UserError
@@ -109,7 +111,7 @@ def check_task(corpus: Corpus, task: Task) -> list[str]:
 
 def check_probes(corpus: Corpus, number: int) -> list[str]:
     """What is wrong with the reference probes of the aggregate `number`, as lines."""
-    recipe = corpus.aggregate_recipe
+    recipe = corpus.imaged_recipe
     settings = recipe.validation
     assert settings is not None
     count = settings.places * settings.positions
@@ -139,18 +141,21 @@ def check_shard(corpus: Corpus, shard: int) -> list[str]:
     owned = shard_range(shard, len(corpus), corpus.recipe.samples_per_shard)
     rows = slice(owned.start, owned.stop)
     where = f"shard {shard} (samples {owned.start} to {owned.stop - 1})"
-    problems = check_textures(corpus, rows) if corpus.kind == "texture" else _check_aggregates(corpus, rows)
+    problems = _check_images(corpus, rows) if corpus.imaged else []
+    problems += _check_truth(corpus, rows) if corpus.kind == "aggregate" else check_textures(corpus, rows)
+    if isinstance(corpus.recipe, LamellaRecipe):
+        problems += check_lamellae(corpus, corpus.recipe, rows)
     return [f"{where}: {problem}" for problem in problems]
 
 
-def _check_aggregates(corpus: Corpus, rows: slice) -> list[str]:
+def _check_images(corpus: Corpus, rows: slice) -> list[str]:
     images = np.asarray(corpus.images[rows])
     problems = []
     if not np.isfinite(images).all():
         problems.append("images: not finite")
     elif images.min() < 0 or images.max() > 1:
         problems.append(f"images: {images.min():.3g} to {images.max():.3g} outside 0 to 1")
-    return problems + _check_errors(corpus, rows) + _check_truth(corpus, rows)
+    return problems + _check_errors(corpus, rows)
 
 
 def _check_errors(corpus: Corpus, rows: slice) -> list[str]:

@@ -23,11 +23,14 @@ from zarr.storage import LocalStore
 from simulate.aggregate_recipe import AggregateRecipe
 from simulate.corpus import layout
 from simulate.corpus.block_files import remove_blocks
+from simulate.lamella.arrays import lamella_columns
+from simulate.lamella.recipe import LamellaRecipe
 from simulate.textures.arrays import texture_columns
 from simulate.textures.recipe import TextureRecipe
 from stochgeom.errors import UserError
 
 if TYPE_CHECKING:
+    from simulate.lamella.realise import LamellaSample
     from simulate.realise import Sample
     from simulate.recipe import Recipe
     from simulate.textures.realise import TextureSample
@@ -45,7 +48,9 @@ class CorpusWriter:
         errors = bool(self.group.attrs.get("standard_error", False))
         self._arrays = [spec.name for spec in layout.sample_arrays(recipe, self.samples, errors)]
 
-    def write_shard(self, shard: int, samples: Sequence[Sample] | Sequence[TextureSample]) -> None:
+    def write_shard(
+        self, shard: int, samples: Sequence[Sample | LamellaSample] | Sequence[TextureSample]
+    ) -> None:
         """Store all samples of a shard, in order, then mark it finished."""
         owned = layout.shard_range(shard, self.samples, self.recipe.samples_per_shard)
         if [sample.index for sample in samples] != list(owned):
@@ -80,6 +85,8 @@ class CorpusWriter:
 
     def _columns(self, samples: Sequence[Any]) -> dict[str, NDArray[Any]]:
         """Rows of every array for samples of the recipe's kind."""
+        if isinstance(self.recipe, LamellaRecipe):
+            return lamella_columns(self.recipe, samples, self._descriptors)
         if isinstance(self.recipe, TextureRecipe):
             return texture_columns(self.recipe, samples, self._descriptors)
         assert isinstance(self.recipe, AggregateRecipe)

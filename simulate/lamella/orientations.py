@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from scipy.spatial.transform import Rotation
 
-from simulate.material import Material
+from simulate.exact_numbers import FiniteFloat, Integer, Switch
+from simulate.laws import Strict
 from stochgeom.rotations import random_quaternions
 
+if TYPE_CHECKING:
+    from simulate.material import Material
 
-class CrystalOrientation(BaseModel):
+
+class CrystalOrientation(Strict):
     """How the crystals of one phase lie.
 
     zone_axis
@@ -26,12 +32,10 @@ class CrystalOrientation(BaseModel):
         Each grain of the texture is a crystal of its own; otherwise all of the phase is one crystal.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    zone_axis: tuple[int, int, int] | None = None
-    in_plane_degrees: float | None = Field(default=None, ge=-360, le=360)
-    mistilt_mrad: float = Field(default=0.0, ge=0, le=500)
-    grains: bool = False
+    zone_axis: tuple[Integer, Integer, Integer] | None = None
+    in_plane_degrees: FiniteFloat | None = Field(default=None, ge=-360, le=360)
+    mistilt_mrad: FiniteFloat = Field(default=0.0, ge=0, le=500)
+    grains: Switch = False
 
     @model_validator(mode="after")
     def _needs_axis(self) -> CrystalOrientation:

@@ -6,6 +6,7 @@ model finds infeasible is drawn again, and counted.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,23 +47,45 @@ class TextureSample:
 
 def realise_texture(recipe: TextureRecipe, index: int) -> TextureRealisation:
     """Parameters and texture of sample `index`. UserError if no draw is feasible."""
-    laws = recipe.laws
+    (parameters, texture, _), draws = draw_texture(recipe, index)
+    return TextureRealisation(index, parameters, texture, draws)
 
-    def draw(attempt: int) -> tuple[TextureParameters, Texture]:
-        uniforms = np.full(len(laws.keys), 0.5)
-        if laws.drawn:
+
+def draw_texture(
+    recipe: TextureRecipe, index: int, more: Sequence[str] = (), subpixels: int = 1
+) -> tuple[tuple[TextureParameters, Texture, NDArray[np.float64]], int]:
+    """Parameters and texture of sample `index`, uniform numbers for the keys `more`, and how many draws it
+    took. The texture has `subpixels` pixels along the side of one of the recipe's. UserError if no draw is
+    feasible.
+    """
+    laws = recipe.laws
+    slots, keys = len(laws.keys), [*laws.keys, *more]
+
+    def draw(attempt: int) -> tuple[TextureParameters, Texture, NDArray[np.float64]]:
+        uniforms = np.full(len(keys), 0.5)
+        if laws.drawn or more:
             own = seed_of(recipe, index, PARAMETERS, attempt)
-            uniforms = recipe.sampling.uniforms(recipe.seed, index, laws.keys, own, attempt)
+            uniforms = recipe.sampling.uniforms(recipe.seed, index, keys, own, attempt)
+        uniforms, rest = uniforms[:slots], uniforms[slots:]
         try:
             parameters = laws.parameters(uniforms)
+            drawn = parameters if subpixels == 1 else finer(parameters, subpixels)
         except ValidationError as error:  # values that fit no model, between ends that do
             text = one_line(error, CLASSES[laws.model], laws.at(uniforms), "texture")
             raise UserError(f"recipe {recipe.name}: sample {index}: {text}") from None
         rng = default_rng(seed_of(recipe, index, STRUCTURE, attempt))
-        return parameters, sample_texture(parameters, rng)
+        return parameters, sample_texture(drawn, rng), rest
 
-    (parameters, texture), draws = first_feasible(recipe, index, draw)
-    return TextureRealisation(index, parameters, texture, draws)
+    return first_feasible(recipe, index, draw)
+
+
+def finer(parameters: TextureParameters, subpixels: int) -> TextureParameters:
+    """The same texture model on a grid of so many times more pixels along each side."""
+    grid = {
+        "shape": tuple(subpixels * n for n in parameters.shape),
+        "pixel_size_nm": parameters.pixel_size_nm / subpixels,
+    }
+    return type(parameters).model_validate({**parameters.model_dump(), **grid})
 
 
 def render_texture(recipe: TextureRecipe, index: int) -> TextureSample:
