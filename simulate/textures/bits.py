@@ -78,14 +78,17 @@ class PhaseImages:
         return np.asarray(self[...], dtype=dtype)
 
     def rows(self, indices: NDArray[np.integer]) -> UInt8:
-        """Bits (n, y, byte) of samples (n,) in the order given; each chunk is decoded once."""
+        """Bits (n, y, byte) of samples (n,) in the order given. Each chunk is decoded once, neighbouring ones
+        of a shard together.
+        """
         indices = np.asarray(indices, np.int64)
-        if len(indices) and np.array_equal(indices, np.arange(indices[0], indices[0] + len(indices))):
-            return np.asarray(self._bits[int(indices[0]) : int(indices[-1]) + 1])
         found = np.empty((len(indices), *self._bits.shape[1:]), np.uint8)
-        chunk = indices // self.chunks[0]
-        for one in np.unique(chunk):
-            places = np.flatnonzero(chunk == one)
-            low, high = int(indices[places].min()), int(indices[places].max())
-            found[places] = np.asarray(self._bits[low : high + 1])[indices[places] - low]
+        order = np.argsort(indices, kind="stable")
+        ascending = indices[order]
+        apart = np.diff(ascending // self.chunks[0]) > 1
+        apart |= np.diff(ascending // self.shards[0]) > 0
+        for places in np.split(order, np.flatnonzero(apart) + 1):
+            if len(places):
+                low, high = int(indices[places[0]]), int(indices[places[-1]])
+                found[places] = np.asarray(self._bits[low : high + 1])[indices[places] - low]
         return found
