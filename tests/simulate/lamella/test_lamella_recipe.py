@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from simulate.cli import calibration_settings
 from simulate.imaging import material_nm, realise
 from simulate.lamella.recipe import LamellaRecipe
 from simulate.lamella.scene import LamellaScene
@@ -108,6 +109,19 @@ def test_thickness_may_be_correlated_with_the_texture(response):
     made = [realise(recipe, index) for index in range(60)]
     asked = [[one.thickness_nm, one.parameters.volume_fraction] for one in made]
     assert np.corrcoef(np.log(asked).T)[0, 1] > 0.8
+
+
+def test_tables_are_calibrated_for_the_phases_of_a_recipe(response, tmp_path):
+    """Also before the table that it names is there."""
+    path = tmp_path / "lamellae.toml"
+    path.write_text(
+        'schema = 1\nname = "mine"\nkind = "texture"\nsamples = 1\n'
+        '[texture]\nmodel = "lamellae"\nshape = [8, 8]\nperiod_nm = 4\n'
+        '[lamella]\nphases = ["vacuum", "rutile"]\nthickness_nm = 5\n'
+        '[engine]\nname = "response"\ntable = "mine.npz"\n'
+    )
+    found = calibration_settings(str(path), None)
+    assert [material.name for material in found.materials] == ["rutile"]
 
 
 def test_material_is_where_the_phase_is_no_hole(multislice):
