@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulate.aggregate_recipe import AggregateRecipe
+from simulate.lamella.recipe import LamellaRecipe
 from simulate.laws import Law
 from simulate.realise import first_feasible
-from simulate.lamella.recipe import LamellaRecipe
 from simulate.recipe import Recipe
 from simulate.recipe_files import shipped_files
 from simulate.textures.columns import parameter_columns, truth_columns
