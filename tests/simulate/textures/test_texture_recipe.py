@@ -71,6 +71,11 @@ REFUSED = [
     ("kind", "scene", r"kind = 'scene': should be one of aggregate, texture$"),
     ("sampels", 3, r"sampels: unknown key; did you mean 'samples'\?"),
     ("samples_per_shard", 0, r"samples_per_shard = 0: should be greater than 0"),
+    (
+        "samples_per_shard",
+        10**8,
+        r"samples_per_shard = 100000000: at most 12201611 for textures of 11 x 13 pixels",
+    ),
     ("aggregate", {}, r"aggregate: unknown key"),
     ("texture", 3, r"texture = 3: should be a valid dictionary"),
     ("texture", {}, r"texture.model is missing: should be one of lines, gaussian-field,"),
