@@ -295,6 +295,16 @@ def test_parameters_have_columns_of_their_own_names():
     )
 
 
+def test_a_measured_histogram_of_radii_may_hold_laws_and_has_no_columns():
+    radii = {"law": "histogram", "edges_nm": [1, 2, 3], "counts": [1, uniform(0, 2)]}
+    recipe = of({"model": "boolean-discs", "shape": (16, 16), "radii": radii})
+    assert recipe.laws.drawn == recipe.laws.keys == ["radii.counts[1]"]
+    assert recipe.parameter_names == ("asked_volume_fraction",)
+    drawn = [realise_texture(recipe, index).parameters.radii.counts for index in range(5)]
+    assert len({counts[1] for counts in drawn}) == 5
+    assert {counts[0] for counts in drawn} == {1}
+
+
 def test_infeasible_draws_are_drawn_again_and_counted():
     # Fibres longer than a periodic image would meet themselves.
     recipe = of(
