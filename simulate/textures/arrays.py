@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulate.corpus.array_spec import NAN, ArraySpec
-from simulate.textures.bits import packed, row_bytes
+from simulate.textures.bits import row_bytes
 
 if TYPE_CHECKING:
     from simulate.textures.realise import TextureSample
@@ -66,7 +66,7 @@ def texture_columns(
     """Rows of the arrays of `texture_arrays` for some samples; of the truth, the columns `descriptors`."""
     kept = [recipe.descriptor_names.index(name) for name in descriptors]
     return {
-        BITS: packed(np.stack([sample.phase for sample in samples])),
+        BITS: np.stack([sample.bits for sample in samples]),
         "parameters": np.stack([sample.parameters for sample in samples]),
         "descriptors": np.stack([sample.descriptors[kept] for sample in samples]),
         "pixel_size": np.array([sample.pixel_size_nm for sample in samples]),

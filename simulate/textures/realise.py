@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from simulate.realise import PARAMETERS, STRUCTURE, first_feasible, seed_of
 from simulate.recipe_errors import one_line
+from simulate.textures.bits import packed
 from simulate.textures.columns import parameter_columns, truth_columns
 from simulate.textures.recipe import TextureRecipe
 from stochgeom.errors import UserError
@@ -35,10 +36,10 @@ class TextureRealisation:
 
 @dataclass(frozen=True)
 class TextureSample:
-    """Sample `index` as a corpus stores it: the rows of its arrays. phase: (y, x) uint8."""
+    """Sample `index` as a corpus stores it: the rows of its arrays. bits: (y, ceil(x / 8)) uint8."""
 
     index: int
-    phase: NDArray[np.uint8]
+    bits: NDArray[np.uint8]
     parameters: NDArray[np.float64]
     descriptors: NDArray[np.float64]
     pixel_size_nm: float
@@ -94,7 +95,7 @@ def render_texture(recipe: TextureRecipe, index: int) -> TextureSample:
     columns, truth = parameter_columns(made.parameters), truth_columns(made.texture.truth)
     return TextureSample(
         index=index,
-        phase=made.texture.phase,
+        bits=packed(made.texture.phase),
         parameters=np.array([columns[name] for name in recipe.parameter_names], np.float64),
         descriptors=np.array([truth[name] for name in recipe.descriptor_names], np.float64),
         pixel_size_nm=made.texture.pixel_size_nm,

@@ -14,13 +14,16 @@ from simulate.exact_numbers import PositiveInt
 from simulate.realism import Realism
 from simulate.recipe import Recipe
 from simulate.sampling import Sampling
+from simulate.textures.bits import row_bytes
 from simulate.textures.columns import parameter_columns, truth_names
 from simulate.textures.laws import TextureLaws
 from stochgeom.errors import UserError
 
+MOST_SHARD_BYTES = 2**28
+
 
 class TextureRecipe(Recipe):
-    """A recipe whose samples are two-phase textures."""
+    """A recipe whose samples are two-phase textures. It has no engine: the images are the phase maps."""
 
     kind: Literal["texture"] = "texture"
     samples_per_shard: PositiveInt = 1000
@@ -33,8 +36,19 @@ class TextureRecipe(Recipe):
         try:
             self.laws.check()
             self.sampling.check(self.laws.drawn)
+            self._check_shards()
         except UserError as error:
             raise UserError(f"{source}: {error}") from None
+
+    def _check_shards(self) -> None:
+        """A worker holds all samples of a shard, and copies of them."""
+        ny, nx = self.image_shape
+        most = max(1, MOST_SHARD_BYTES // (ny * row_bytes(nx)))
+        if self.samples_per_shard > most:
+            raise UserError(
+                f"samples_per_shard = {self.samples_per_shard}: at most {most} for textures of {ny} x {nx} "
+                "pixels"
+            )
 
     @cached_property
     def laws(self) -> TextureLaws:

@@ -187,7 +187,8 @@ def test_there_are_no_aggregates_in_it(finished_textures, finished):
 def test_zarr_alone_reads_the_bits(finished_textures, fibre_recipe):
     store = zarr.open_group(finished_textures / "corpus.zarr", mode="r")
     phase = np.unpackbits(store["phase_bits"][:], axis=-1, count=13)
-    assert np.array_equal(phase[7], render_texture(fibre_recipe, 7).phase)
+    assert np.array_equal(phase[7], realise_texture(fibre_recipe, 7).texture.phase)
+    assert np.array_equal(store["phase_bits"][7], render_texture(fibre_recipe, 7).bits)
     assert store.attrs["kind"] == "texture"
     assert store["phase_bits"].metadata.dimension_names == ("sample", "y", "byte")
 
