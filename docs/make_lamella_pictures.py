@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from numpy.random import SeedSequence, default_rng
 
@@ -79,16 +80,17 @@ def scene_of(case: tuple, seed: int) -> LamellaScene:
     return LamellaScene(texture, thickness, (first, second), Field((PIXELS, PIXELS), 1.0), *seeds)
 
 
-def show_image(figure: Figure, axis: Axes, image: np.ndarray, field: Field) -> None:
+def show_image(figure: Figure, axis: Axes, image: np.ndarray, field: Field, gamma: float = 1.0) -> None:
     """An image in percent of the beam, from 0 on, with a colour bar."""
-    shown = axis.imshow(100 * image, cmap="gray", vmin=0, extent=field.extent_nm, interpolation="nearest")
+    norm = PowerNorm(gamma, vmin=0, vmax=100 * float(image.max()))
+    shown = axis.imshow(100 * image, cmap="gray", norm=norm, extent=field.extent_nm, interpolation="nearest")
     axis.set(xticks=[], yticks=[])
     figure.colorbar(shown, ax=axis, shrink=0.8, pad=0.02)
 
 
 def by_response(path: Path, seed: int) -> None:
     """Phase maps above, images below."""
-    engine = make_engine(ResponseSettings(table="tio2-wo3-300kv", oversampling=3, cone_rays=4))
+    engine = make_engine(ResponseSettings(table="tio2-wo3-300kv-axes", oversampling=3, cone_rays=4))
     figure = Figure(figsize=(13, 6.2), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(2, len(CASES))
@@ -110,7 +112,7 @@ def by_multislice(corpus: Corpus, path: Path) -> None:
     for place, index in enumerate(int(i) for i in indices):
         left, right = axes[2 * place : 2 * place + 2]
         draw_phase(left, corpus.phases(np.array([index]))[0], corpus.field(index))
-        show_image(figure, right, corpus.clean(index)[0], corpus.field(index))
+        show_image(figure, right, corpus.clean(index)[0], corpus.field(index), gamma=0.5)
     figure.savefig(path, dpi=80)
 
 

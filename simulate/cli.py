@@ -201,6 +201,8 @@ def calibrate(
     band_mrad: float = 60.0,
     seed: int = 1,
     workers: int | None = None,
+    extend: str | None = None,
+    axis: list[str] | None = None,
 ) -> None:
     """Make a response table by windowed multislice: intensity against thickness by beam direction.
 
@@ -227,9 +229,18 @@ def calibrate(
         Seed of directions, positions and displacements.
     workers
         Processes. Default: one for each processor.
+    extend
+        A table, a file or a shipped one, that is to get zone axes instead of a new one from scratch: those of
+        --axis, or those along which the lamella of --recipe lies.
+    axis
+        A zone axis, for example 0,0,1, of every --material, by default of all phases of the table to extend.
+        Repeat the option for several.
     """
     from simulate.calibration.calibrate import calibrate as make_table
 
+    if extend is not None or axis:
+        print(_extended(out, extend, recipe, material, axis, probes, seed))
+        return
     numbers: dict[str, Any] = {"probes": probes, "band_mrad": band_mrad, "seed": seed}
     if directions:
         numbers["directions"] = directions[0] if len(directions) == 1 else tuple(directions)
@@ -240,6 +251,35 @@ def calibrate(
     command += "".join(f" --material {name}" for name in material or ())
     command += "" if recipe is None else f" --recipe {Path(recipe).name}"
     print(make_table(settings, out, workers=workers or processors(), command=command))
+
+
+def _extended(
+    out: Path,
+    extend: str | None,
+    recipe: str | None,
+    material: list[str] | None,
+    axis: list[str] | None,
+    probes: int,
+    seed: int,
+) -> Path:
+    """Write a table with more zone axes."""
+    from simulate.calibration.axes import lamella_axes, parsed_axis, with_zone_axes
+    from simulate.engines.tables import ResponseTable
+    from simulate.lamella.recipe import LamellaRecipe
+    from simulate.material import Material
+
+    if extend is None:
+        raise UserError("--axis goes with --extend TABLE")
+    if (recipe is None) == (axis is None) or (recipe is not None and material):
+        raise UserError("--extend takes the zone axes either of --axis (and --material) or of --recipe")
+    table = ResponseTable.load(extend)
+    if recipe is not None:
+        axes, materials = lamella_axes(LamellaRecipe.load(recipe, with_table=False))
+    else:
+        wanted = tuple(parsed_axis(text) for text in axis or ())
+        axes = dict.fromkeys(material or table.phases, wanted)
+        materials = {name: Material.named(name) for name in axes}
+    return with_zone_axes(table, axes, materials, probes, seed).save(out)
 
 
 def calibration_settings(

@@ -10,6 +10,7 @@ from simulate.crystal_shapes import check_shapes
 from simulate.engines.base import make_engine
 from simulate.imaged_recipe import ImagedRecipe
 from simulate.imaging import realise
+from simulate.lamella.recipe import LamellaRecipe
 from simulate.recipe import Recipe
 from simulate.textures.realise import realise_texture
 from simulate.textures.recipe import TextureRecipe
@@ -44,6 +45,7 @@ def check_recipe(recipe: Recipe, samples: int) -> None:
 
 def _check_table(recipe: ImagedRecipe) -> None:
     """The response table knows every phase, also what the first aggregate lacks, and is of its crystal."""
+    from simulate.calibration.axes import check_zone_axes
     from simulate.engines.tables import ResponseTable
     from simulate.table_materials import check_materials
 
@@ -53,6 +55,8 @@ def _check_table(recipe: ImagedRecipe) -> None:
         for name in recipe.phase_names:
             table.phase(name)
         check_materials(recipe, table)
+        if isinstance(recipe, LamellaRecipe):
+            check_zone_axes(recipe, table)
 
 
 def _check_writable(out: Path) -> None:

@@ -30,7 +30,7 @@ RESPONSE: dict[str, Any] = {
         "orientations": [{"grains": True}, {"zone_axis": [0, 0, 1], "mistilt_mrad": 5}],
         "subpixels": 3,
     },
-    "engine": {"name": "response", "table": "tio2-wo3-300kv", "oversampling": 1},
+    "engine": {"name": "response", "table": "tio2-wo3-300kv-axes", "oversampling": 1},
     "realism": {"electrons_per_pixel": 2000},
 }
 

@@ -148,7 +148,7 @@ def test_card_overview_and_sheet_say_what_it_is(finished_lamellae, tmp_path):
         "gamma-WO3, a crystal per grain, orientation at random",
         "anatase, one crystal, [0 0 1] along the beam, any turn about it, tilted by 5 mrad (rms)",
         "log-uniform in 5 to 40",
-        "Engine `response`: table `tio2-wo3-300kv`",
+        "Engine `response`: table `tio2-wo3-300kv-axes`",
         "truth/orientations",
         "electrons_per_pixel",
     ):
