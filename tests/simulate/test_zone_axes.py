@@ -55,7 +55,7 @@ def test_a_measured_axis_is_what_the_table_says_there(small, tmp_path):
         SMALL.fine.model_copy(update={"probes": 6}), ANATASE, axis, SeedSequence(11)
     )[:, 0]  # fmt: skip
     before, after = (table.curve("anatase", axis)[1:, 0] for table in (small, more))
-    assert after == pytest.approx(fresh, rel=0.1), "noise of 4 and 6 probes and of the fit"
+    assert after == pytest.approx(fresh, rel=0.2), "noise of 4 and 6 probes in thin slabs, and of the fit"
     assert abs(after / fresh - 1).max() < abs(before / fresh - 1).max()
     again = ResponseTable.load(more.save(tmp_path / "more.npz"))
     assert again.metadata["zone_axes"] == [{"axes": {"anatase": [[0, 0, 1]]}, "probes": 4, "seed": 1}]
@@ -118,6 +118,6 @@ def test_what_is_no_axis_is_said(text):
     ],
 )
 def test_commands_that_lack_something(options, message, tmp_path, capsys):
-    assert heterostem.main(["calibrate", "--out", str(tmp_path / "t.npz"), *options]) == 1
+    assert heterostem.run(["calibrate", "--out", str(tmp_path / "t.npz"), *options]) == 1
     assert message in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
