@@ -18,11 +18,14 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Plate:
-    """The one part of a lamella's scene; `atoms_per_nm3` of the denser phase, 0 where no atoms are made."""
+    """The one part of a lamella's scene; `atoms_per_nm3` of the denser phase, 0 where no atoms are made;
+    `area_nm2` of the field and what lies around it within reach.
+    """
 
     crystal_map: CrystalMap
     thickness_nm: float
     atoms_per_nm3: float
+    area_nm2: float
 
     @property
     def middles_nm(self) -> Array:
@@ -43,9 +46,12 @@ class Plate:
         return np.where(self.gaps_nm(points_nm, points_nm) < reach_nm, self.thickness_nm, 0.0)
 
     def atom_bytes(self) -> float:
-        """Of cubes that are kept, at rest and displaced, and of one that is cut."""
-        cube = self.atoms_per_nm3 * CUBE_NM**3
-        return 2 * (KEPT_BYTES + ATOM_BYTES * cube) + CUTTING_BYTES * cube if cube else 0.0
+        """Of cubes that are kept, at rest and displaced, and of one that is cut. Atoms know their crystal,
+        and a cell's are copied once.
+        """
+        cube, own = self.atoms_per_nm3 * CUBE_NM**3, ATOM_BYTES + 8
+        whole = 2 * own * self.atoms_per_nm3 * self.area_nm2 * self.thickness_nm
+        return 2 * (min(KEPT_BYTES, whole) + own * cube) + CUTTING_BYTES * cube if cube else 0.0
 
     def atoms_in_squares(self, places_nm: Array, half_nm: float) -> Array:
         """As if the lamella had no holes (b,)."""

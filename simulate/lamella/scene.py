@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 ORIENTATION_KEY = 3
 """Child of the crystals' seed that draws orientations, by phase and grain."""
+AROUND_NM = 10.0
+"""How far from the field atoms may be asked for, to say what they take."""
 NOTHING = "vacuum"
 """Name of a phase that is a hole."""
 
@@ -155,7 +157,8 @@ class LamellaScene:
     def parts(self) -> Plate:
         """One plate with holes."""
         densities = [m.atoms_per_nm3 for m in self.materials]
-        return Plate(self.crystal_map, self.thickness_nm, max(densities, default=0.0))
+        sides = np.array(self.field.shape) * self.field.pixel_size_nm + 2 * AROUND_NM
+        return Plate(self.crystal_map, self.thickness_nm, max(densities, default=0.0), float(sides.prod()))
 
     def composition(self) -> dict[str, float]:
         """Relative numbers of atoms of each element, from the phases' areas in the image."""
