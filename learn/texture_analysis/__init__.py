@@ -1,0 +1,1 @@
+"""Scores, baselines and the report of texture autoencoders: docs/texture-vae.md."""
