@@ -7,8 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
 from stochgeom.errors import UserError
 from stochgeom.textures import LineTextureParameters
+
+OURS = "statistics"
+"""The method that the figures were published for."""
 
 TASK_KEYS = (
     "model",
@@ -62,7 +67,10 @@ class PublishedFigures:
         """
         if not parameters or parameters.get("model") != "lines":
             return None
-        wanted = _task(LineTextureParameters.model_validate(parameters))
+        try:
+            wanted = _task(LineTextureParameters.model_validate(parameters))
+        except ValidationError:  # a recipe may hold laws where the set has numbers
+            return None
         for name, one in _data()["sets"].items():
             if _task(LineTextureParameters.model_validate(one["texture"])) == wanted:
                 return cls.load(name)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from stochgeom.errors import UserError
 from stochgeom.textures import Texture, sample_texture
 from stochgeom.textures.models import TextureParameters
+
+if TYPE_CHECKING:
+    from simulate.corpus.reader import Corpus
 
 BLOCK = 128  # images held as float32 at a time
 CLASSES = 12  # orientations of which there are more are a continuum, not classes
@@ -175,3 +178,34 @@ def draw_textures(parameters: TextureParameters, n: int, seed: int, name: str = 
     ]
     origin = {"texture": parameters.model_dump(mode="json"), "seed": seed, "images": n}
     return replace(textures_of(drawn, name or parameters.model), origin=origin)
+
+
+class _CorpusImages:
+    """The first channel of some samples of a corpus, read when asked for."""
+
+    def __init__(self, images: Any, samples: np.ndarray) -> None:
+        """images (sample, channel, y, x), read by rising indices; samples (n,), rising."""
+        self._images, self._samples = images, samples
+        self.shape = (len(samples), *images.shape[-2:])
+
+    def __getitem__(self, rows: Any, /) -> np.ndarray:
+        return np.asarray(self._images[self._samples[rows]])[:, 0]
+
+
+def corpus_textures(corpus: Corpus, split: str) -> TextureSet:
+    """One split of a corpus of textures. UserError if it holds none, or is no corpus of textures."""
+    recipe = corpus.recipe.canonical
+    if "texture" not in recipe:
+        raise UserError(f"{corpus.recipe.name} is no corpus of textures; one of kind = “texture” is needed")
+    samples = np.sort(corpus.indices(split))
+    if len(samples) == 0:
+        raise UserError(f"the split {split} of {corpus.recipe.name} holds no samples")
+    known = (*corpus.parameter_names, *corpus.descriptor_names)
+    lines = recipe["texture"].get("model") == "lines"
+    truth = {
+        name: corpus.column(name)[samples] if name in known and (name != "count" or lines) else None
+        for name in ("volume_fraction", "orientation_degrees", "count")
+    }
+    found = textures_of_arrays(_CorpusImages(corpus.images, samples), **truth, name=corpus.recipe.name)
+    origin = {"texture": recipe["texture"], "recipe_hash": corpus.recipe.hash, "split": split}
+    return replace(found, origin=origin)
