@@ -10,18 +10,20 @@ from learn.plots import INK, condition_colour, new_figure
 
 from .analysis import TextureAnalysis
 from .latents import SampleReadings
-from .plots import BASELINE, model_colours
+from .plots import BASELINE, legend_labels, model_colours
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
+
+LATENTS = 20  # drawn
 
 
 def latent_chart(analysis: TextureAnalysis) -> Canvas:
     """Divergence of each latent number from its prior, and its rank correlation with what is true."""
     use = analysis.latents[analysis.headline]
-    order = np.argsort(use.kl_nats)[::-1]
+    order = np.argsort(use.kl_nats)[::-1][:LATENTS]
     names = list(use.truth_correlation)
-    figure = new_figure(3.0 + 0.62 * len(order), 2.2 + 0.34 * len(names))
+    figure = new_figure(3.2 + 0.46 * len(order), 2.2 + 0.34 * len(names))
     ratios = (1.5, max(0.6, 0.36 * len(names)))
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=ratios)
     colours = [condition_colour(0) if use.active[k] else BASELINE for k in order]
@@ -39,7 +41,7 @@ def latent_chart(analysis: TextureAnalysis) -> Canvas:
                 f"{table[y, x]:.2f}".replace("-", "−"),
                 ha="center",
                 va="center",
-                fontsize=7,
+                fontsize=6.5,
                 color=shade,
             )
     bottom.set_yticks(range(len(names)), names)
@@ -55,22 +57,17 @@ def samples_chart(analysis: TextureAnalysis) -> Canvas:
     lines = bool(np.isfinite(originals.readings.count).any())
     columns: list[tuple[str, Any, bool]] = [
         ("volume fraction", lambda one: one.readings.volume_fraction, False),
-        ("orientation (degrees)", lambda one: one.readings.orientation_degrees, False),
+        ("orientation (degrees)", _orientation, False),
         ("coherence", lambda one: one.readings.coherence, False),
+        ("interface (sides per pixel)", lambda one: one.interface, False),
     ]
     if lines:
         columns.insert(0, ("number of lines", lambda one: one.readings.count, True))
         columns.append(("straightness", lambda one: one.straightness, False))
-    columns.append(
-        (
-            "f-space MSE to the nearest training texture",
-            lambda one: np.log10(np.maximum(one.nearest, 1e-9)),
-            False,
-        )
-    )
+    columns.append(("log₁₀ f-space MSE to the nearest training texture", _log_nearest, False))
     figure = new_figure(3.4 * 3, 2.5 * -(-len(columns) // 3) + 0.3)
     panels = figure.subplots(-(-len(columns) // 3), 3, squeeze=False).ravel()
-    colours = model_colours(analysis)
+    colours, names = model_colours(analysis), legend_labels(analysis)
     for axes, (title, of, discrete) in zip(panels, columns, strict=False):
         sets = {label: of(one) for label, one in analysis.samples.items()}
         own = of(originals)
@@ -84,7 +81,7 @@ def samples_chart(analysis: TextureAnalysis) -> Canvas:
         )
         axes.stairs(_shares(own, edges), edges, fill=True, color="#dfe3ea", label="originals")
         for label, values in sets.items():
-            axes.stairs(_shares(values, edges), edges, color=colours[label], lw=1.4, label=label)
+            axes.stairs(_shares(values, edges), edges, color=colours[label], lw=1.4, label=names[label])
         axes.set_xlabel(title, fontsize=7.6)
         axes.set_ylabel("share")
     for axes in panels[len(columns) :]:
@@ -101,3 +98,8 @@ def _shares(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
 
 def _log_nearest(one: SampleReadings) -> np.ndarray:
     return np.log10(np.maximum(one.nearest, 1e-9))
+
+
+def _orientation(one: SampleReadings) -> np.ndarray:
+    """-45 to 135 degrees, so that neither horizontal nor vertical lines lie at an end."""
+    return (one.readings.orientation_degrees + 45) % 180 - 45

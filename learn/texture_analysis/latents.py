@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
@@ -12,7 +12,7 @@ from stochgeom.errors import UserError
 
 from .methods import TextureVAE, checked_output
 from .nearest import nearest_textures
-from .readings import ImageReadings, read_images, straightness
+from .readings import ImageReadings, interface_length, read_images, straightness
 from .scores import Bootstrap, thresholded
 from .statistics_vectors import VectorBlocks
 from .texture_set import TextureSet, textures_of_arrays
@@ -81,7 +81,7 @@ def latent_use(label: str, vae: TextureVAE, test: TextureSet, bootstrap: Bootstr
 def truth_values(test: TextureSet) -> dict[str, np.ndarray]:
     """What is true of each image as numbers (n,) that can be ranked, by name; NaN where there is nothing."""
     doubled = 2 * np.radians(test.orientation_degrees)
-    found = {"volume fraction": test.volume_fraction, "count": test.count}
+    found = {"volume fraction": test.volume_fraction, "number of lines": test.count}
     found["vertical, not horizontal"] = np.round(-np.cos(doubled), 9)
     found["falling, not rising"] = np.round(np.sin(doubled), 9)
     return {name: values for name, values in found.items() if np.nanstd(values) > 0} if len(test) else {}
@@ -98,13 +98,14 @@ def _rank_correlation(column: np.ndarray, values: np.ndarray) -> float:
 class SampleReadings:
     """What images show that nobody drew a truth for: n samples of a prior, or originals beside them.
 
-    readings and straightness (n,) of the images cut at the threshold; nearest (n,): distance to the nearest
-    training image, in f-space MSE. like_originals (n,) bool: number of lines, coherence, straightness and
-    volume fraction all within what the originals read.
+    readings, straightness and interface (n,) of the images cut at the threshold (`interface_length`); nearest
+    (n,): distance to the nearest training image, in f-space MSE. like_originals (n,) bool: coherence, volume
+    fraction and interface, and for lines their number and straightness, all within what the originals read.
     """
 
     readings: ImageReadings
     straightness: np.ndarray
+    interface: np.ndarray
     nearest: np.ndarray
     like_originals: np.ndarray
 
@@ -114,23 +115,26 @@ def read_samples(
 ) -> SampleReadings:
     """Readings of samples (n, ny, nx); compared with those of `originals`, or, if None, with themselves."""
     cut = thresholded(images, threshold)
-    readings = read_images(cut, np.full(len(cut), lines))
-    straight = np.array([straightness(one) for one in cut])
     _, distance = nearest_textures(train, textures_of_arrays(images, name="samples"))
-    own = SampleReadings(readings, straight, distance[:, 0], np.ones(len(cut), bool))
-    return SampleReadings(readings, straight, distance[:, 0], _like(own, originals or own, lines))
+    own = SampleReadings(
+        readings=read_images(cut, np.full(len(cut), lines)),
+        straightness=np.array([straightness(one) for one in cut]),
+        interface=interface_length(cut),
+        nearest=distance[:, 0],
+        like_originals=np.ones(len(cut), bool),
+    )
+    return replace(own, like_originals=_like(own, originals or own, lines))
 
 
 def _like(own: SampleReadings, originals: SampleReadings, lines: bool) -> np.ndarray:
     """Within the originals' quantiles; a flat image, without coherence, is not."""
+
+    def judged(one: SampleReadings) -> list[np.ndarray]:
+        found = [one.readings.coherence, one.readings.volume_fraction, one.interface]
+        return [*found, one.straightness, one.readings.count] if lines else found
+
     like = np.ones(len(own.straightness), bool)
-    pairs = [
-        (own.readings.coherence, originals.readings.coherence),
-        (own.readings.volume_fraction, originals.readings.volume_fraction),
-    ]
-    if lines:
-        pairs += [(own.straightness, originals.straightness), (own.readings.count, originals.readings.count)]
-    for values, wanted in pairs:
+    for values, wanted in zip(judged(own), judged(originals), strict=True):
         low, high = np.nanquantile(wanted, (LIKE_QUANTILE, 1 - LIKE_QUANTILE))
         like &= (values >= low) & (values <= high)
     return like

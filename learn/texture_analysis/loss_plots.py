@@ -10,12 +10,13 @@ import numpy as np
 from learn.plots import new_figure
 
 from .analysis import TextureAnalysis
-from .plots import model_colours
+from .plots import legend_labels, model_colours
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 TERMS = 6
+STYLES: dict[str, dict[str, Any]] = {"train": {"ls": ":", "lw": 1.1}, "validation": {"ls": "-", "lw": 1.5}}
 
 
 def loss_terms(history: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, tuple[list[float], list[float]]]]:
@@ -56,17 +57,17 @@ def loss_chart(analysis: TextureAnalysis) -> Canvas | None:
     terms = list(dict.fromkeys(term for run in runs.values() for term in run))[:TERMS]
     if not terms:
         return None
-    colours = model_colours(analysis)
+    colours, names = model_colours(analysis), legend_labels(analysis)
     columns = min(3, len(terms))
     rows = -(-len(terms) // columns)
     figure = new_figure(3.5 * columns, 2.5 * rows + 0.3)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    styles = {"train": {"ls": ":", "lw": 1.1}, "validation": {"ls": "-", "lw": 1.5}}
     for axes, term in zip(panels, terms, strict=False):
         drawn = []
         for label, run in runs.items():
             for split, (epochs, values) in run.get(term, {}).items():
-                axes.plot(epochs, values, color=colours[label], label=f"{label}, {split}", **styles[split])  # type: ignore[arg-type]
+                look = {"color": colours[label], **STYLES[split]}
+                axes.plot(epochs, values, label=f"{names[label]}, {split}", **look)
                 drawn += values
         if min(drawn) > 0 and max(drawn) > 4 * min(drawn):
             axes.set_yscale("log")

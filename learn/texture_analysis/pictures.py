@@ -28,6 +28,7 @@ SHOWN = 8
 STEPS = 9
 REACH = 2.5  # standard deviations of a latent number's posterior means that a traversal goes from the middle
 SAMPLES = (4, 10)
+TRAVERSED = 12
 
 
 def reconstructions_figure(analysis: TextureAnalysis) -> Figure:
@@ -124,7 +125,7 @@ def traversals_figure(analysis: TextureAnalysis) -> Figure | None:
     alone goes through its posterior means' middle, up to 2.5 standard deviations either way.
     """
     use, vae = analysis.latents[analysis.headline], analysis.models[analysis.headline]
-    order = [int(k) for k in np.argsort(use.kl_nats)[::-1] if use.active[k]][:16]
+    order = [int(k) for k in np.argsort(use.kl_nats)[::-1] if use.active[k]][:TRAVERSED]
     if not order:
         return None
     base = use.means[middle_image(analysis)]

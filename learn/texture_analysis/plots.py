@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 BASELINE = "#aeb4bf"
 BINS = 8
+FLOOR = 1e-8  # below, f-space MSEs are rounding
 PANELS = ("f_mse_mean", "orientation_kept", "count_kept", "relative_volume_difference_mean")
 TITLES = {
     "f_mse_mean": "mean f-space MSE",
@@ -34,6 +35,16 @@ def model_colours(analysis: TextureAnalysis) -> dict[str, str]:
     found = {one.label: BASELINE for one in analysis.methods}
     for k, group in enumerate(analysis.groups):
         found |= {member: condition_colour(k) for member in group.members}
+    return found
+
+
+def legend_labels(analysis: TextureAnalysis) -> dict[str, str]:
+    """What each method is called in a legend: of several runs, one stands for all."""
+    found = {one.label: one.label for one in analysis.methods}
+    for group in analysis.groups:
+        runs = len(group.members)
+        found |= {member: f"_{member}" for member in group.members}
+        found[group.members[0]] = f"{group.label}, {runs} runs" if runs > 1 else group.label
     return found
 
 
@@ -60,7 +71,7 @@ def results_chart(analysis: TextureAnalysis) -> Canvas:
         if key == "f_mse_mean":
             axes.set_xscale("log")
         _published_marks(axes, analysis, merit, scale)
-        axes.set_title(TITLES[key], fontsize=8.5)
+        axes.set_title(TITLES[key], fontsize=8.5, pad=15)
         axes.grid(axis="y", visible=False)
     row[0].set_yticks(places, [one.label for one in methods])
     row[0].set_ylim(-0.6, len(methods) - 0.4)
@@ -82,14 +93,13 @@ def _published_marks(axes: Axes, analysis: TextureAnalysis, merit: Figure, scale
             scale * value, 1.0, " published", transform=axes.get_xaxis_transform(), fontsize=6.8, color=INK,
             va="bottom", ha="center",
         )  # fmt: skip
-        axes.title.set_position((0, 1.06))
 
 
 def curves_chart(analysis: TextureAnalysis) -> Canvas:
     """Root mean square error of S2 over distance; the grey band is the spread of S2 between test images."""
     figure = new_figure(10.4, 3.3)
     panels = figure.subplots(1, 3, sharey=True)
-    colours = model_colours(analysis)
+    colours, names = model_colours(analysis), legend_labels(analysis)
     styles = {"all white": (0, (1, 2)), "class": (0, (4, 2)), "PCA": (0, (6, 2, 1, 2)), "nearest": "-"}
     for axes, way in zip(panels, WAY_TITLES, strict=True):
         spread = analysis.control.curves[way]
@@ -104,7 +114,7 @@ def curves_chart(analysis: TextureAnalysis) -> Canvas:
             vae = method.kind == "vae"
             axes.plot(
                 curve.distance, curve.rms_error, color=colours[method.label] if vae else "#6d7482",
-                ls="-" if vae else style, lw=1.8 if vae else 1.0, label=method.label,
+                ls="-" if vae else style, lw=1.8 if vae else 1.0, label=names[method.label],
             )  # fmt: skip
         axes.set_title(WAY_TITLES[way])
         axes.set_xlabel("distance (pixels)")
@@ -125,11 +135,12 @@ def dependence_chart(analysis: TextureAnalysis) -> Canvas:
     if np.isfinite(test.orientation_degrees).any():
         few = len(orientation_classes(test.orientation_degrees)) > 0
         panels.append(("orientation (degrees)", test.orientation_degrees, few))
-    figure = new_figure(3.6 * len(panels), 3.3)
+    figure = new_figure(max(6.6, 3.6 * len(panels)), 3.3)
     row = figure.subplots(1, len(panels), squeeze=False)[0]
     for axes, (title, values, discrete) in zip(row, panels, strict=True):
         _dependence(axes, analysis, values, discrete)
         axes.set_yscale("log")
+        axes.set_ylim(bottom=max(axes.get_ylim()[0], FLOOR))
         axes.set_xlabel(title)
     row[0].set_ylabel("mean f-space MSE")
     handles, labels = row[0].get_legend_handles_labels()
@@ -138,7 +149,7 @@ def dependence_chart(analysis: TextureAnalysis) -> Canvas:
 
 
 def _dependence(axes: Axes, analysis: TextureAnalysis, values: np.ndarray, discrete: bool) -> None:
-    colours = model_colours(analysis)
+    colours, names = model_colours(analysis), legend_labels(analysis)
     groups = _groups(values, discrete)
     shown = [one for one in analysis.methods if one.label != "all white"]
     for k, method in enumerate(shown):
@@ -154,7 +165,7 @@ def _dependence(axes: Axes, analysis: TextureAnalysis, values: np.ndarray, discr
             look: dict[str, Any] = {"fmt": "o-", "lw": 1.5, "color": colours[method.label]}
         else:
             look = {"fmt": "s--", "lw": 0.8, "color": _grey(k), "mfc": "white"}
-        axes.errorbar(x, y, yerr=error, ms=3.5, elinewidth=0.8, label=method.label, **look)
+        axes.errorbar(x, y, yerr=error, ms=3.5, elinewidth=0.8, label=names[method.label], **look)
     if discrete:
         axes.set_xticks(range(len(groups)), [label for label, _ in groups])
 

@@ -41,6 +41,7 @@ class PublishedFigures:
     source: str
     statement: str
     methods: dict[str, str]
+    labels: dict[str, str]
     figures: dict[str, dict[str, float]]
     regenerated: tuple[str, ...]
 
@@ -56,6 +57,7 @@ class PublishedFigures:
             data["source"],
             data["statement"],
             data["methods"],
+            data["labels"],
             one["figures"],
             tuple(data["regenerated"]),
         )

@@ -70,3 +70,16 @@ def straightness(image: np.ndarray) -> float:
     for along in (x * c + y * s, y * c - x * s):
         sides.append(ndimage.maximum(along, which, index) - ndimage.minimum(along, which, index) + width)
     return float(areas[index].sum() / (sides[0] * sides[1]).sum())
+
+
+def interface_length(images: np.ndarray) -> np.ndarray:
+    """Length of the border between the phases of two-phase images (n, ny, nx), in pixels' sides per pixel,
+    (n,).
+
+    Along the axes: pairs of neighbours of unlike phases over the number of pixels, not periodic. For small
+    lags S2 falls from the volume fraction by half of it per pixel, taken over x and y.
+    """
+    ink = np.asarray(images) > 0
+    unlike = np.count_nonzero(ink[:, 1:] != ink[:, :-1], axis=(1, 2))
+    unlike += np.count_nonzero(ink[:, :, 1:] != ink[:, :, :-1], axis=(1, 2))
+    return np.asarray(unlike / (ink.shape[1] * ink.shape[2]), np.float64)

@@ -27,16 +27,21 @@ if TYPE_CHECKING:
 
 TEMPLATE = "texture_report.html.j2"
 COLUMNS: tuple[dict[str, str], ...] = (
-    {"key": "f_mse_mean", "head": "f-space MSE, mean", "unit": "10⁻⁵", "kind": "f_mse"},
-    {"key": "f_mse_median", "head": "median", "unit": "10⁻⁵", "kind": "f_mse"},
-    {"key": "data_mse_mean", "head": "data-space MSE, mean", "unit": "", "kind": "data"},
-    {"key": "orientation_kept", "head": "orientation kept", "unit": "%", "kind": "percent"},
-    {"key": "orientation_difference_median", "head": "orientation off by", "unit": "°, median", "kind": "degrees"},
-    {"key": "coherence_mean", "head": "mean coherence", "unit": "", "kind": "plain"},
-    {"key": "count_kept", "head": "line count kept", "unit": "%", "kind": "percent"},
-    {"key": "relative_volume_difference_mean", "head": "|φ′ − φ| / φ, mean", "unit": "%", "kind": "percent"},
-    {"key": "relative_volume_difference_median", "head": "median", "unit": "%", "kind": "percent"},
-)  # fmt: skip
+    {"key": "f_mse_mean", "head": "f-space MSE", "unit": "mean, 10⁻⁵", "kind": "f_mse"},
+    {"key": "f_mse_median", "head": "f-space MSE", "unit": "median, 10⁻⁵", "kind": "f_mse"},
+    {"key": "data_mse_mean", "head": "data-space MSE", "unit": "mean", "kind": "data"},
+    {"key": "orientation_kept", "head": "orientation", "unit": "kept, %", "kind": "percent"},
+    {"key": "orientation_difference_median", "head": "orientation", "unit": "off by, °", "kind": "degrees"},
+    {"key": "coherence_mean", "head": "coherence", "unit": "mean", "kind": "plain"},
+    {"key": "count_kept", "head": "line count", "unit": "kept, %", "kind": "percent"},
+    {"key": "relative_volume_difference_mean", "head": "|Δφ| / φ", "unit": "mean, %", "kind": "percent"},
+    {
+        "key": "relative_volume_difference_median",
+        "head": "|Δφ| / φ",
+        "unit": "median, %",
+        "kind": "percent",
+    },
+)
 
 
 def write_texture_report(
@@ -154,14 +159,13 @@ def _published_rows(data: dict[str, Any], columns: list[dict[str, str]]) -> list
         return []
     rows = []
     for name, figures in published["figures"].items():
-        label = published["methods"][name]
-        if name in published["regenerated"]:
-            label = f"({label})"
+        source = "drawn again" if name in published["regenerated"] else "published"
         cells = [
             (column, {"value": figures[column["key"]], "low": None} if column["key"] in figures else None)
             for column in columns
         ]
-        rows.append({"label": f"published: {label}", "remark": "", "part": "head", "cells": cells})
+        label, remark = f"{source}: {published['labels'][name]}", published["methods"][name]
+        rows.append({"label": label, "remark": remark, "part": "head", "cells": cells})
     return rows
 
 

@@ -121,10 +121,15 @@ def _method(method: MethodResult) -> dict[str, Any]:
             for reading, scores in method.scores.items()
         },
         "curves": {
-            way: {field.name: getattr(curve, field.name) for field in fields(curve)}
+            way: {field.name: _short(getattr(curve, field.name)) for field in fields(curve)}
             for way, curve in method.curves.items()
         },
     }
+
+
+def _short(values: np.ndarray) -> list[float]:
+    """Five digits: curves are many numbers."""
+    return [float(f"{value:.5g}") for value in values]
 
 
 def _comparison(one: Comparison) -> dict[str, Any]:
@@ -162,6 +167,7 @@ def _samples(found: SampleReadings) -> dict[str, Any]:
         "count": _numbers(found.readings.count),
         "coherence_median": _median(found.readings.coherence),
         "straightness_median": _median(found.straightness),
+        "interface_median": _median(found.interface),
         "volume_fraction_mean": float(found.readings.volume_fraction.mean()),
         "nearest_f_mse_median": _median(found.nearest),
         "nearest_f_mse_mean": float(found.nearest.mean()),

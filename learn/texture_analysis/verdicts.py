@@ -60,8 +60,7 @@ def _against(one: Comparison) -> Verdict:
     ratio = one.f_mse_ratio
     met = ratio.value < 1
     certain = one.nearer is not None
-    amount = f"{100 * abs(1 - ratio.value):.0f} % {'smaller' if met else 'larger'}"
-    statement = f"mean f-space MSE {amount} than that of “{one.other}”" + _doubt(certain, "are equal")
+    statement = f"{share_of(ratio.value)} the mean f-space MSE of “{one.other}”" + _doubt(certain)
     return Verdict(
         f"nearer in f than “{one.other}”", ratio.value, ratio.low, ratio.high, 1.0, met, certain, statement
     )
@@ -77,10 +76,9 @@ def _published(analysis: TextureAnalysis, figure: Figure, wanted: float) -> Verd
         amount = f"{100 * abs(found.value - wanted):.1f} points {'above' if more else 'below'}"
         text = f"{100 * found.value:.1f} %, {amount} the published {100 * wanted:.0f} %"
     else:
-        more = found.value > wanted
-        amount = f"{100 * abs(found.value / wanted - 1):.0f} % {'above' if more else 'below'}"
-        text = f"{shown(figure, found.value)}, {amount} the published {shown(figure, wanted)}"
-    statement = f"{NAMES[figure.key]} {text}" + _doubt(certain, "are equal")
+        ratio = share_of(found.value / wanted)
+        text = f"{shown(figure, found.value)}, {ratio} the published {shown(figure, wanted)}"
+    statement = f"{NAMES[figure.key]} {text}" + _doubt(certain)
     return Verdict(
         f"{NAMES[figure.key]} as published",
         found.value,
@@ -93,8 +91,13 @@ def _published(analysis: TextureAnalysis, figure: Figure, wanted: float) -> Verd
     )
 
 
-def _doubt(certain: bool, words: str) -> str:
-    return "" if certain else f"; within the uncertainty both {words}"
+def share_of(ratio: float) -> str:
+    """A ratio in words: a share up to twice as much, a multiple beyond."""
+    return f"{100 * ratio:.0f} % of" if ratio < 2 else f"{ratio:.1f} times"
+
+
+def _doubt(certain: bool) -> str:
+    return "" if certain else "; within the uncertainty there is no difference"
 
 
 def headline_estimate(analysis: TextureAnalysis, figure: Figure) -> Estimate:
@@ -110,7 +113,7 @@ def headline_estimate(analysis: TextureAnalysis, figure: Figure) -> Estimate:
 def shown(figure: Figure, value: float) -> str:
     """A value of a figure of merit with its unit, for sentences."""
     if figure.column == "f_mse":
-        return f"{1e5 * value:.2f}e-5"
+        return f"{1e5 * value:.2f} × 10⁻⁵"
     if figure.column in ("relative_volume_difference", "orientation_kept", "count_kept"):
         return f"{100 * value:.1f} %"
     if figure.column == "orientation_difference":

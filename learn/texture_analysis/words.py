@@ -6,6 +6,8 @@ from typing import Any
 
 from learn.report_words import number, percent
 
+from .verdicts import share_of
+
 Data = dict[str, Any]
 
 
@@ -18,10 +20,11 @@ def summary(data: Data) -> list[str]:
 def _what(data: Data) -> str:
     test, train = data["textures"]["test"], data["textures"]["train"]
     low, middle, high = test["volume_fraction"]
+    ny, nx = test["shape"]
     text = (
-        f"{test['images']:,} textures of “{test['name']}”, {test['shape'][1]} x {test['shape'][0]} pixels, "
-        f"that no model and no baseline has seen; {train['images']:,} training textures beside them. Phase 1 "
-        f"fills {percent(low)} to {percent(high)} of an image (median {percent(middle)})"
+        f"{test['images']:,} test textures of “{test['name']}”, {nx} x {ny} pixels, beside "
+        f"{train['images']:,} training textures. Phase 1 fills {percent(low)} to {percent(high)} of an image "
+        f"(median {percent(middle)})"
     )
     if test["count"]:
         text += f", in {test['count'][0]:.0f} to {test['count'][2]:.0f} lines"
@@ -57,7 +60,7 @@ def _others(data: Data) -> str:
 
     def listed(ones: list[Data]) -> str:
         return "; ".join(
-            f"{one['other']} ({number(one['f_mse_ratio']['value'], 2)} of its MSE)" for one in ones
+            f"“{one['other']}” ({share_of(one['f_mse_ratio']['value'])} its MSE)" for one in ones
         )
 
     parts = []
@@ -115,6 +118,8 @@ def spread(estimate: Data | None, kind: str) -> str:
     """
     if estimate is None or estimate["low"] is None:
         return ""
+    if kind == "percent" and 100 * estimate["high"] >= 10:  # tenths would say more than is known
+        return f"{number(100 * estimate['low'], 0)} … {number(100 * estimate['high'], 0)}"
     return f"{in_unit(estimate['low'], kind)} … {in_unit(estimate['high'], kind)}"
 
 
