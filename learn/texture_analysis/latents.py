@@ -84,7 +84,7 @@ def truth_values(test: TextureSet) -> dict[str, np.ndarray]:
     found = {"volume fraction": test.volume_fraction, "number of lines": test.count}
     found["vertical, not horizontal"] = np.round(-np.cos(doubled), 9)
     found["falling, not rising"] = np.round(np.sin(doubled), 9)
-    return {name: values for name, values in found.items() if np.nanstd(values) > 0} if len(test) else {}
+    return {name: values for name, values in found.items() if len(np.unique(values[np.isfinite(values)])) > 1}
 
 
 def _rank_correlation(column: np.ndarray, values: np.ndarray) -> float:
@@ -135,7 +135,8 @@ def _like(own: SampleReadings, originals: SampleReadings, lines: bool) -> np.nda
 
     like = np.ones(len(own.straightness), bool)
     for values, wanted in zip(judged(own), judged(originals), strict=True):
-        low, high = np.nanquantile(wanted, (LIKE_QUANTILE, 1 - LIKE_QUANTILE))
+        low = np.nanquantile(wanted, LIKE_QUANTILE, method="lower")
+        high = np.nanquantile(wanted, 1 - LIKE_QUANTILE, method="higher")
         like &= (values >= low) & (values <= high)
     return like
 
