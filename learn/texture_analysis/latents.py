@@ -98,11 +98,13 @@ def _rank_correlation(column: np.ndarray, values: np.ndarray) -> float:
 class SampleReadings:
     """What images show that nobody drew a truth for: n samples of a prior, or originals beside them.
 
+    greyness (n,): mean of 4 x (1 - x) over an image as it is, 0 for two phases, 1 for grey all over.
     readings, straightness and interface (n,) of the images cut at the threshold (`interface_length`); nearest
     (n,): distance to the nearest training image, in f-space MSE. like_originals (n,) bool: coherence, volume
     fraction and interface, and for lines their number and straightness, all within what the originals read.
     """
 
+    greyness: np.ndarray
     readings: ImageReadings
     straightness: np.ndarray
     interface: np.ndarray
@@ -117,6 +119,7 @@ def read_samples(
     cut = thresholded(images, threshold)
     _, distance = nearest_textures(train, textures_of_arrays(images, name="samples"))
     own = SampleReadings(
+        greyness=(4 * images * (1 - images)).mean(axis=(1, 2), dtype=np.float64),
         readings=read_images(cut, np.full(len(cut), lines)),
         straightness=np.array([straightness(one) for one in cut]),
         interface=interface_length(cut),

@@ -22,6 +22,7 @@ from learn.texture_analysis import (
     write_analysis,
     write_texture_report,
 )
+from learn.texture_analysis.image_grid import image_grid
 from learn.texture_analysis.latents import latent_use
 from learn.texture_analysis.loss_plots import loss_terms
 from learn.texture_analysis.pictures import interpolation_pairs
@@ -404,3 +405,25 @@ def test_numbers_are_written_in_the_unit_of_their_column():
     assert spread({"low": 0.03, "high": 0.055}, "percent") == "3.0 … 5.5"
     assert spread({"low": 0.03, "high": 0.55}, "percent") == "3 … 55"
     assert spread({"low": None, "high": None}, "data") == ""
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "shape"), [(3, 5, (40, 60)), (1, 2, (80, 30)), (4, 11, (16, 16))]
+)
+def test_panels_of_images_have_their_shape_and_do_not_meet(rows, columns, shape):
+    figure, panels = image_grid(rows, columns, shape, left=0.7, titled=(0, 2))
+    width, height = figure.get_size_inches()
+    boxes = [panel.get_position() for panel in panels.ravel()]
+    for box in boxes:
+        assert (box.height * height) / (box.width * width) == pytest.approx(shape[0] / shape[1])
+        assert 0 < box.x0 < box.x1 < 1
+        assert 0 < box.y0 < box.y1 < 1
+    for k, one in enumerate(boxes):
+        for other in boxes[:k]:
+            apart_x = one.x1 < other.x0 or other.x1 < one.x0
+            assert apart_x or one.y1 < other.y0 or other.y1 < one.y0
+
+
+def test_grey_samples_are_told_from_two_phases(analysis):
+    assert np.all(analysis.originals.greyness == 0)
+    assert all(np.all(one.greyness > 0.05) for one in analysis.samples.values())
