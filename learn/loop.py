@@ -24,9 +24,10 @@ from tqdm import tqdm
 
 from learn.checkpoint import CHECKPOINT, Progress, load_checkpoint, save_checkpoint
 from learn.config import Schedule
+from learn.model_files import DESCRIPTION
 from stochgeom.errors import UserError
 
-METRICS, DESCRIPTION = "metrics.jsonl", "model.json"
+METRICS = "metrics.jsonl"
 GRADIENT_NORM = 10.0
 FREE = ("minutes", "device", "threads", "memory_gb", "precision")
 """Options that may change when a run is resumed: how long, where and how fast it runs."""
