@@ -6,6 +6,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+VAE_KIND = "heterostem texture-vae"
+"""What the description of an autoencoder calls it."""
+
 Gain = Literal["recipe", "known", "unknown"]
 UNKNOWN_GAIN = {"law": "log-uniform", "low": 0.1, "high": 10.0}
 """The law of the detector's level when nothing is known of it (as simulate.realism.Realism reads it)."""

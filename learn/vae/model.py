@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 from torch import Tensor
 
+from learn.config import VAE_KIND
 from learn.loop import METRICS
 from learn.model_files import damage_named, folder_of, read_description, read_weights, save_model
 from learn.vae.config import VAEConfig, VAETraining
@@ -20,7 +21,7 @@ from learn.vae.losses import divergence
 from learn.vae.network import VAENetwork
 from stochgeom.errors import UserError
 
-KIND, FORMAT = "heterostem texture-vae", 1
+FORMAT = 1
 BATCH = 64
 Images = NDArray[np.float32]
 Array = NDArray[np.float64]
@@ -136,7 +137,7 @@ class VAE:
         """Write model.safetensors and model.json into `folder`, which is made if needed."""
         save_model(
             Path(folder),
-            KIND,
+            VAE_KIND,
             FORMAT,
             self.network.state_dict(),
             config=self.config.model_dump(mode="json"),
@@ -148,7 +149,7 @@ class VAE:
     def load(cls, path: str | Path) -> VAE:
         """The autoencoder in a folder (or of a file in it). UserError, one line, if it is not usable."""
         folder = folder_of(path)
-        description = read_description(folder, KIND, FORMAT)
+        description = read_description(folder, VAE_KIND, FORMAT)
         with damage_named(folder):
             config = VAEConfig.model_validate(description["config"])
             network = VAENetwork(config)
