@@ -84,7 +84,7 @@ def truth_values(test: TextureSet) -> dict[str, np.ndarray]:
     found = {"volume fraction": test.volume_fraction, "number of lines": test.count}
     found["vertical, not horizontal"] = np.round(-np.cos(doubled), 9)
     found["falling, not rising"] = np.round(np.sin(doubled), 9)
-    return {name: values for name, values in found.items() if np.nanstd(values) > 0} if len(test) else {}
+    return {name: values for name, values in found.items() if len(np.unique(values[np.isfinite(values)])) > 1}
 
 
 def _rank_correlation(column: np.ndarray, values: np.ndarray) -> float:
@@ -98,11 +98,13 @@ def _rank_correlation(column: np.ndarray, values: np.ndarray) -> float:
 class SampleReadings:
     """What images show that nobody drew a truth for: n samples of a prior, or originals beside them.
 
+    greyness (n,): mean of 4 x (1 - x) over an image as it is, 0 for two phases, 1 for grey all over.
     readings, straightness and interface (n,) of the images cut at the threshold (`interface_length`); nearest
     (n,): distance to the nearest training image, in f-space MSE. like_originals (n,) bool: coherence, volume
     fraction and interface, and for lines their number and straightness, all within what the originals read.
     """
 
+    greyness: np.ndarray
     readings: ImageReadings
     straightness: np.ndarray
     interface: np.ndarray
@@ -117,6 +119,7 @@ def read_samples(
     cut = thresholded(images, threshold)
     _, distance = nearest_textures(train, textures_of_arrays(images, name="samples"))
     own = SampleReadings(
+        greyness=(4 * images * (1 - images)).mean(axis=(1, 2), dtype=np.float64),
         readings=read_images(cut, np.full(len(cut), lines)),
         straightness=np.array([straightness(one) for one in cut]),
         interface=interface_length(cut),
@@ -135,7 +138,8 @@ def _like(own: SampleReadings, originals: SampleReadings, lines: bool) -> np.nda
 
     like = np.ones(len(own.straightness), bool)
     for values, wanted in zip(judged(own), judged(originals), strict=True):
-        low, high = np.nanquantile(wanted, (LIKE_QUANTILE, 1 - LIKE_QUANTILE))
+        low = np.nanquantile(wanted, LIKE_QUANTILE, method="lower")
+        high = np.nanquantile(wanted, 1 - LIKE_QUANTILE, method="higher")
         like &= (values >= low) & (values <= high)
     return like
 

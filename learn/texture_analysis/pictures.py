@@ -6,22 +6,20 @@ Phase 1 is black. Maps of the two-point function share the grey levels of their 
 
 from __future__ import annotations
 
-import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learn.plots import new_figure
 from stochgeom.spatial_statistics import autocorrelation, statistics_distance
 
 from .analysis import TextureAnalysis
+from .image_grid import image_grid, name_row, show_difference, show_image, show_map, title
 from .methods import Reconstruction, TextureVAE
 from .readings import read_images
 from .scores import thresholded
 from .texture_set import TextureSet
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 SHOWN = 8
@@ -48,20 +46,19 @@ def reconstructions_figure(analysis: TextureAnalysis) -> Figure:
 
 def _beside(images: dict[str, np.ndarray], originals: np.ndarray) -> Figure:
     count = len(originals)
-    height = 1.27 * originals.shape[1] / originals.shape[2]
-    figure = new_figure(1.3 + 1.27 * count, 2 * (height + 0.1) * len(images))
-    grid = figure.subplots(2 * len(images), count, squeeze=False)
+    titled = range(1, len(images))
+    figure, grid = image_grid(2 * len(images), count, originals.shape[1:], left=1.05, titled=titled)
     top = autocorrelation(originals).max(axis=(1, 2))
     for k, (label, found) in enumerate(images.items()):
         maps = autocorrelation(found)
         distance = statistics_distance(found, originals)
         for j in range(count):
-            _show(grid[k, j], found[j])
-            _show_map(grid[len(images) + k, j], maps[j], float(top[j]))
+            show_image(grid[k, j], found[j])
+            show_map(grid[len(images) + k, j], maps[j], float(top[j]))
             if k:
-                grid[k, j].set_title(f"{1e5 * distance[j]:.2f}", **_SMALL)
+                title(grid[k, j], f"{1e5 * distance[j]:.2f}")
         for line, words in ((k, label), (len(images) + k, f"f of {label}")):
-            grid[line, 0].set_ylabel(_wrapped(words), fontsize=7, rotation=0, ha="right", va="center")
+            name_row(grid[line, 0], words)
     return figure
 
 
@@ -83,22 +80,18 @@ def cases_figure(analysis: TextureAnalysis, each: int = 3) -> Figure:
         ("f of reconstruction", autocorrelation(found)),
     ]
     difference = lines[3][1] - lines[2][1]
-    height = 1.2 * originals.shape[1] / originals.shape[2]
-    figure = new_figure(1.3 + 1.22 * len(rows), 0.5 + 5 * (height + 0.06))
-    grid = figure.subplots(5, len(rows), squeeze=False)
+    figure, grid = image_grid(5, len(rows), originals.shape[1:], left=1.05, titled=(0,))
     names = [*["best"] * each, *["median"] * each, *["worst"] * each]
     top = lines[2][1].max(axis=(1, 2))
     for j, row in enumerate(rows):
-        _show(grid[0, j], originals[j])
-        _show(grid[1, j], found[j])
-        _show_map(grid[2, j], lines[2][1][j], float(top[j]))
-        _show_map(grid[3, j], lines[3][1][j], float(top[j]))
-        limit = max(float(top[j]) / 2, 1e-12)
-        grid[4, j].imshow(difference[j], cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
-        _bare(grid[4, j])
-        grid[0, j].set_title(f"{names[j]}: {1e5 * mse[row]:.2f}", **_SMALL)
+        show_image(grid[0, j], originals[j])
+        show_image(grid[1, j], found[j])
+        show_map(grid[2, j], lines[2][1][j], float(top[j]))
+        show_map(grid[3, j], lines[3][1][j], float(top[j]))
+        show_difference(grid[4, j], difference[j], float(top[j]) / 2)
+        title(grid[0, j], f"{names[j]}: {1e5 * mse[row]:.2f}")
     for k, words in enumerate([*(name for name, _ in lines), "f, difference"]):
-        grid[k, 0].set_ylabel(_wrapped(words), fontsize=7, rotation=0, ha="right", va="center")
+        name_row(grid[k, 0], words)
     return figure
 
 
@@ -106,13 +99,10 @@ def samples_figure(analysis: TextureAnalysis, label: str) -> Figure:
     """Images from a model's prior; those that read like originals have a green border, others a red one."""
     images = analysis.sample_images[label][: SAMPLES[0] * SAMPLES[1]]
     like = analysis.samples[label].like_originals
-    height = images.shape[1] / images.shape[2]
     rows = -(-len(images) // SAMPLES[1])
-    figure = new_figure(10.4, 1.04 * rows * height + 0.1)
-    for axes, image, good in zip(
-        figure.subplots(rows, SAMPLES[1], squeeze=False).ravel(), images, like, strict=False
-    ):
-        _show(axes, image)
+    figure, grid = image_grid(rows, SAMPLES[1], images.shape[1:])
+    for axes, image, good in zip(grid.ravel(), images, like, strict=False):
+        show_image(axes, image)
         axes.spines[:].set_color("#1d7a46" if good else "#a63a3a")
         axes.spines[:].set_linewidth(1.1)
     for axes in figure.axes[len(images) :]:
@@ -135,16 +125,14 @@ def traversals_figure(analysis: TextureAnalysis) -> Figure | None:
         middle, sd = use.means[:, dimension].mean(), use.means[:, dimension].std()
         codes[k * STEPS : (k + 1) * STEPS, dimension] = middle + steps * sd
     images = np.asarray(vae.decode(codes.astype(np.float32)), np.float32)
-    height = images.shape[1] / images.shape[2]
-    figure = new_figure(1.0 + 1.02 * STEPS, 0.3 + 1.02 * len(order) * height)
-    grid = figure.subplots(len(order), STEPS, squeeze=False)
+    figure, grid = image_grid(len(order), STEPS, images.shape[1:], left=0.8, titled=(0,))
     for k, dimension in enumerate(order):
         for j in range(STEPS):
-            _show(grid[k, j], images[k * STEPS + j])
+            show_image(grid[k, j], images[k * STEPS + j])
             if k == 0:
-                grid[k, j].set_title(f"{steps[j]:+.1f} SD".replace("-", "−"), **_SMALL)
+                title(grid[k, j], f"{steps[j]:+.1f} SD".replace("-", "−"))
         words = f"no. {dimension + 1}\n{use.kl_nats[dimension]:.2f} nats"
-        grid[k, 0].set_ylabel(words, fontsize=7, rotation=0, ha="right", va="center")
+        name_row(grid[k, 0], words)
     return figure
 
 
@@ -180,9 +168,7 @@ def interpolation_figure(analysis: TextureAnalysis) -> Figure:
     use, test = analysis.latents[analysis.headline], analysis.test
     pairs = interpolation_pairs(test)
     lines = bool(np.isfinite(test.count).any())
-    height = test.shape[0] / test.shape[1]
-    figure = new_figure(1.02 * (STEPS + 2), (1.02 * height + 0.2) * len(pairs) + 0.1)
-    grid = figure.subplots(len(pairs), STEPS + 2, squeeze=False)
+    figure, grid = image_grid(len(pairs), STEPS + 2, test.shape, titled=range(len(pairs)))
     for row, (start, end) in zip(grid, pairs, strict=True):
         share = np.linspace(0, 1, STEPS)[:, None]
         codes = ((1 - share) * use.means[start] + share * use.means[end]).astype(np.float32)
@@ -190,11 +176,9 @@ def interpolation_figure(analysis: TextureAnalysis) -> Figure:
         shown = [*test.pictures([start]), *between, *test.pictures([end])]
         found = read_images(thresholded(np.stack(shown), analysis.threshold), np.full(len(shown), lines))
         for j, (axes, image) in enumerate(zip(row, shown, strict=True)):
-            _show(axes, image)
+            show_image(axes, image)
             words = f"φ {image.mean():.3f}" + (f", {found.count[j]:.0f}" if lines else "")
-            axes.set_title(
-                f"original {words}" if j in (0, STEPS + 1) else words, **(_SMALL | {"fontsize": 6.2})
-            )
+            title(axes, f"original {words}" if j in (0, STEPS + 1) else words, size=6.2)
     return figure
 
 
@@ -210,43 +194,12 @@ def nearest_figure(analysis: TextureAnalysis, count: int = 4) -> Figure:
     found = vae.images(originals)
     apart = statistics_distance(found, originals)
     neighbours = index.shape[1]
-    height = originals.shape[1] / originals.shape[2]
-    figure = new_figure(1.5 * (2 + neighbours), (1.5 * height + 0.15) * count)
-    grid = figure.subplots(count, 2 + neighbours, squeeze=False)
+    figure, grid = image_grid(count, 2 + neighbours, originals.shape[1:], titled=range(count))
     for i, row in enumerate(rows):
         near = analysis.train.pictures(index[row])
         words = ["original", f"reconstruction {1e5 * apart[i]:.2f}"]
         words += [f"training no. {index[row, j]}: {1e5 * distance[row, j]:.2f}" for j in range(neighbours)]
         for axes, image, text in zip(grid[i], [originals[i], found[i], *near], words, strict=True):
-            _show(axes, image)
-            axes.set_title(text, **_SMALL)
+            show_image(axes, image)
+            title(axes, text)
     return figure
-
-
-_SMALL: dict[str, Any] = {"fontsize": 7.2, "fontweight": "normal", "loc": "left", "pad": 2}
-
-
-def _show(axes: Axes, image: np.ndarray) -> None:
-    axes.imshow(image, cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
-    _bare(axes)
-
-
-def _show_map(axes: Axes, values: np.ndarray, top: float) -> None:
-    from matplotlib.colors import PowerNorm
-
-    norm = PowerNorm(0.5, vmin=0, vmax=max(top, 1e-12), clip=True)
-    axes.imshow(values, cmap="magma", norm=norm, interpolation="nearest")
-    _bare(axes)
-
-
-def _bare(axes: Axes) -> None:
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.grid(False)
-    axes.spines[:].set_visible(True)
-    axes.spines[:].set_color("#c9ced6")
-    axes.spines[:].set_linewidth(0.6)
-
-
-def _wrapped(words: str, width: int = 16) -> str:
-    return "\n".join(textwrap.wrap(words, width))

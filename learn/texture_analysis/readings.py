@@ -76,8 +76,8 @@ def interface_length(images: np.ndarray) -> np.ndarray:
     """Length of the border between the phases of two-phase images (n, ny, nx), in pixels' sides per pixel,
     (n,).
 
-    Along the axes: pairs of neighbours of unlike phases over the number of pixels, not periodic. For small
-    lags S2 falls from the volume fraction by half of it per pixel, taken over x and y.
+    Pairs of neighbours of unlike phases over the number of pixels. On a torus the mean of S2 at a lag of one
+    pixel along x and along y is the volume fraction less a quarter of it; here opposite borders do not meet.
     """
     ink = np.asarray(images) > 0
     unlike = np.count_nonzero(ink[:, 1:] != ink[:, :-1], axis=(1, 2))

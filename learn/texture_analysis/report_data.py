@@ -167,6 +167,7 @@ def _samples(found: SampleReadings) -> dict[str, Any]:
         "count": _numbers(found.readings.count),
         "coherence_median": _median(found.readings.coherence),
         "straightness_median": _median(found.straightness),
+        "greyness_median": _median(found.greyness),
         "interface_median": _median(found.interface),
         "volume_fraction_mean": float(found.readings.volume_fraction.mean()),
         "nearest_f_mse_median": _median(found.nearest),

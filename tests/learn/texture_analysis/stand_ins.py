@@ -1,4 +1,6 @@
-"""Autoencoders that are quick to make and really reconstruct: principal components of pixels, and a copyist."""
+"""Autoencoders that are quick to make and really reconstruct: principal components of pixels, and a
+copyist.
+"""
 
 from __future__ import annotations
 
