@@ -18,7 +18,8 @@ from simulate.engines.base import make_engine
 from simulate.material import Material
 from simulate.microscope import Microscope
 from simulate.realise import realise
-from simulate.recipe import MultisliceSettings, Recipe
+from simulate.recipe import Recipe
+from simulate.recipe_settings import MultisliceSettings
 from simulate.scene import Scene
 from stochgeom.aggregate import HeteroAggregate
 from stochgeom.projection import Field

@@ -1,13 +1,18 @@
 """Textures per second of one core, by model, 224 x 224 pixels (processor time); and how well lines are read.
 
-Run: python benchmarks/textures.py [--seconds S] [--images N] [--seed K]
+With --corpus N also a corpus of N images of the recipe lines-1-4 (100 000 if all): wall time of making and of
+checking it, size, and what reading takes.
+
+Run: python benchmarks/textures.py [--seconds S] [--images N] [--seed K] [--corpus N [--workers W]]
 """
 
 from __future__ import annotations
 
 import argparse
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
@@ -85,11 +90,49 @@ def reading(parameters: LineTextureParameters, images: int, rng: np.random.Gener
     return f"orientation {share:.2f} % (largest error {worst:.2f} degrees), count {count:.2f} %"
 
 
+def corpus_times(samples: int, workers: int) -> list[tuple[str, str]]:
+    """Making, checking and reading a corpus of line textures in a temporary folder."""
+    from simulate.corpus.reader import Corpus
+    from simulate.corpus.verify import verify
+    from simulate.generate import generate
+    from simulate.recipe import Recipe
+
+    rows = []
+
+    def timed(what: str, call: Callable[[], object], images: int) -> object:
+        wall, spent = time.perf_counter(), time.process_time()
+        result = call()
+        wall, spent = time.perf_counter() - wall, time.process_time() - spent
+        rows.append((what, f"{wall:.2f} s, {spent:.2f} s of this processor, {images / wall:.0f} images/s"))
+        return result
+
+    with tempfile.TemporaryDirectory() as folder:
+        recipe = Recipe.load("lines-1-4")
+        timed(f"made by {workers} workers", lambda: generate(recipe, folder, samples, workers), samples)
+        corpus = Corpus.open(folder)
+        files = [path for path in Path(folder).rglob("*") if path.is_file()]
+        size = sum(path.stat().st_size for path in files)
+        rows.append(
+            ("stored", f"{size / 1e6:.1f} MB, {size / samples:.0f} bytes an image, {len(files)} files")
+        )
+        timed("checked", lambda: verify(corpus, recompute=10), samples)
+        train = corpus.indices("train")
+        timed("training set as bits", lambda: corpus.phase_bits(train), len(train))
+        some = train[: len(train) // 10]
+        timed("a tenth of it as bytes", lambda: corpus.phases(some), len(some))
+        scattered = np.random.default_rng(0).choice(samples, min(256, samples), replace=False)
+        timed("256 anywhere", lambda: corpus.phases(scattered), len(scattered))
+        timed("one after the other", lambda: [corpus.clean(int(i)) for i in scattered[:50]], 50)
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=0.5, help="time for each line")
     parser.add_argument("--images", type=int, default=500, help="line textures read, of each kind")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--corpus", type=int, default=0, help="images of a corpus to make and read")
+    parser.add_argument("--workers", type=int, default=2, help="that make it")
     options = parser.parse_args()
     rng = np.random.default_rng(options.seed)
     cases: dict[str, Callable[[], object]] = {
@@ -109,6 +152,10 @@ def main() -> None:
     print(f"read back, {options.images} images each:")
     for name, parameters in LINES.items():
         print(f"{name:>28}: {reading(parameters, options.images, rng)}")
+    if options.corpus:
+        print(f"corpus lines-1-4, {options.corpus} images:")
+        for name, value in corpus_times(options.corpus, options.workers):
+            print(f"{name:>28}: {value}")
 
 
 if __name__ == "__main__":

@@ -30,8 +30,8 @@ from simulate.engines.multislice import deterministic
 from simulate.material import Material
 from simulate.microscope import Detector, Microscope
 from simulate.realise import realise
-from simulate.recipe import MultisliceSettings, Recipe
-from simulate.recipe_settings import WindowedSettings
+from simulate.recipe import Recipe
+from simulate.recipe_settings import MultisliceSettings, WindowedSettings
 from simulate.windowed.atomic import atom_table
 from simulate.windowed.multislice import Flight, Multislice
 from simulate.windowed.plans import Planner

@@ -35,6 +35,8 @@ class TrainingCorpus(HasColumns, Protocol):
     @property
     def images(self) -> Any: ...  # (sample, channel, y, x)
 
+    def phase_bits(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]: ...  # of textures alone
+
     @property
     def pixel_size(self) -> Any: ...  # (sample,) nm
 
@@ -79,7 +81,8 @@ class Samples:
     """Samples of one split, ready to be batched.
 
     Clean and recorded images are kept in memory in half precision (rounded by 0.05 %, far below counting
-    noise) when `memory_gb` allows; otherwise every epoch reads the shards in a new order, several at a time.
+    noise) when `memory_gb` allows, phase maps without realism as bits; otherwise every epoch reads the shards
+    in a new order, several at a time.
     """
 
     def __init__(
@@ -99,11 +102,14 @@ class Samples:
         self.targets = targets.encode(column_values(corpus, targets.names)[self.indices])
         pixel = np.asarray(corpus.pixel_size[:], np.float64)[self.indices]
         self.log_pixel = np.log(pixel).astype(np.float32)
-        self._groups = _groups(corpus.images, self.indices, memory_gb)
+        self._names = targets.names
+        self._plain = _is_phase(corpus.images) and realism == Realism()
+        self._groups = _groups(corpus.images, self.indices, memory_gb, self._plain)
         self._maps = _maps_of(corpus, self.indices) if maps else None
         self._clean: NDArray[np.float16] | None = None
         self._recorded: NDArray[np.float16] | None = None
         self._draw: NDArray[np.int64] | None = None
+        self._bits: NDArray[np.uint8] | None = None
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -145,9 +151,12 @@ class Samples:
 
     def _symmetries(self, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
         """Which symmetry each image gets."""
-        return rng.choice(symmetries_of(self.realism, self.corpus.images.shape[2:]), size=count)
+        shape = self.corpus.images.shape[2:]
+        return rng.choice(symmetries_of(self.realism, shape, self._names), size=count)
 
     def _cached(self, refresh_epochs: int, epoch: int) -> Any:
+        if self._plain:
+            return self._phase
         if self._clean is None or self._recorded is None or self._draw is None:
             self._clean = _read_half(self.corpus.images, self.indices)
             self._recorded = np.empty_like(self._clean)
@@ -163,6 +172,13 @@ class Samples:
             return kept[row]
 
         return get
+
+    def _phase(self, row: int) -> NDArray[np.float16]:
+        """A phase map (1, y, x) from the bits that are kept in memory."""
+        if self._bits is None:
+            self._bits = self.corpus.phase_bits(self.indices)
+        width = self.corpus.images.shape[3]
+        return np.unpackbits(self._bits[row], axis=-1, count=width)[None].astype(np.float16)
 
     def _streamed(self, rows: NDArray[np.int64], epoch: int) -> Any:
         clean = _read(self.corpus.images, self.indices[rows])
@@ -220,10 +236,18 @@ def _shard_size(images: Any) -> int:
     return int(shards[0]) if shards else 256
 
 
-def _groups(images: Any, indices: NDArray[np.int64], memory_gb: float) -> list[NDArray[np.int64]]:
+def _is_phase(images: Any) -> bool:
+    """Whether the images are phase maps, stored as bits."""
+    return bool(getattr(images, "dtype", None) == np.uint8)
+
+
+def _groups(
+    images: Any, indices: NDArray[np.int64], memory_gb: float, bits: bool = False
+) -> list[NDArray[np.int64]]:
     """Rows of `indices` in groups that are read together: one if all fit, else whole shards side by side."""
     pixels = int(np.prod(images.shape[1:]))
-    if len(indices) * pixels * 4 <= memory_gb * 2**30:  # two copies of two bytes
+    held = 1 / 8 if bits else 4  # bytes of a pixel: a bit, or two copies of two bytes
+    if len(indices) * pixels * held <= memory_gb * 2**30:
         return [np.arange(len(indices))]
     size = _shard_size(images)
     together = max(
@@ -235,6 +259,8 @@ def _groups(images: Any, indices: NDArray[np.int64], memory_gb: float) -> list[N
 
 def _read(images: Any, indices: NDArray[np.int64]) -> Float:
     """Images of ascending `indices`, shard by shard, float32."""
+    if _is_phase(images):
+        return np.asarray(images[indices], np.float32)
     size, found = _shard_size(images), []
     for shard in np.unique(indices // size):
         inside = indices[indices // size == shard]

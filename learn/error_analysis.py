@@ -162,6 +162,8 @@ def analyse(
     labelled = estimators if isinstance(estimators, Mapping) else {"estimator": estimators}
     if not labelled:
         raise UserError("no estimator to analyse")
+    if getattr(corpus, "kind", "aggregate") != "aggregate":
+        raise UserError(f"{corpus.path}: reports are of aggregates; of textures there is heterostem predict")
     samples = corpus.indices("test")[:limit]
     if len(samples) < 10:
         raise UserError(f"{corpus.path}: {len(samples)} finished test samples; at least 10 are needed")

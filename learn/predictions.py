@@ -158,7 +158,7 @@ def predict_rows(
     pixel, parts = np.asarray(corpus.pixel_size[:], np.float64), []
     for start in range(0, len(rows), BATCH):
         some = rows[start : start + BATCH]
-        clean = [np.asarray(corpus.images[int(row)], np.float32) for row in some]
+        clean = _clean(corpus, some)
         images = np.stack(
             [recorded(corpus, image, int(row), realism, 0) for row, image in zip(some, clean, strict=True)]
         )
@@ -167,6 +167,13 @@ def predict_rows(
             keep.append(images)
         tell(start + len(some))
     return joined(parts)
+
+
+def _clean(corpus: TrainingCorpus, rows: NDArray[np.int64]) -> list[NDArray[np.float32]]:
+    """Clean images of some samples; phase maps together, as many of them lie in one chunk."""
+    if getattr(corpus.images, "dtype", None) == np.uint8:
+        return list(np.asarray(corpus.images[rows], np.float32))
+    return [np.asarray(corpus.images[int(row)], np.float32) for row in rows]
 
 
 def predict_files(

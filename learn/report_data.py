@@ -32,7 +32,7 @@ def metrics(analysis: Analysis) -> dict[str, Any]:
         "corpus": {
             "name": corpus.recipe.name,
             "recipe_hash": corpus.recipe.hash,
-            "engine": corpus.recipe.engine.name,
+            "engine": corpus.aggregate_recipe.engine.name,
             "samples": len(corpus),
             "splits": {s: len(corpus.indices(s)) for s in ("train", "calibration", "validation", "test")},
             "particles": [

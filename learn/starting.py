@@ -40,7 +40,7 @@ def initial_estimator(corpus: TrainingCorpus, config: TrainingConfig, realism: A
         log_pixel_scale=scale,
         outputs=len(targets),
         maps=len(map_names(species)) if with_maps else 0,
-        symmetries=symmetries_of(realism, shape),
+        symmetries=symmetries_of(realism, shape, targets.names),
     )
     about = {
         "corpus": corpus.recipe.name,
@@ -105,6 +105,5 @@ def _statistics(corpus: TrainingCorpus) -> tuple[tuple[float, ...], float, float
 
 def _species(corpus: TrainingCorpus) -> tuple[str, ...]:
     """Names of the species whose particles the corpus stores; none for corpora of other kinds."""
-    if not hasattr(corpus, "particles"):
-        return ()
-    return tuple(getattr(corpus.recipe, "species_names", ()))
+    names = tuple(getattr(corpus.recipe, "species_names", ()))
+    return names if names and hasattr(corpus, "particles") else ()

@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 
 from simulate.realism import Realism
 
+DIRECTIONS = ("orientation_cos2", "orientation_sin2")
+"""Targets that only half a turn leaves as they are: the double of an orientation."""
 
-def symmetries_of(realism: Realism, shape: tuple[int, int]) -> tuple[int, ...]:
-    """Symmetries of recorded images of `shape` (y, x). A distorted scan has rows, and a first one: only half
-    a turn keeps its statistics.
+
+def symmetries_of(realism: Realism, shape: tuple[int, int], targets: Iterable[str] = ()) -> tuple[int, ...]:
+    """Symmetries of recorded images of `shape` (y, x) that keep the `targets`. A distorted scan has rows, and
+    a first one: only half a turn keeps its statistics.
     """
-    if realism.scan_jitter_nm != 0 or realism.drift_nm != 0:
+    if realism.scan_jitter_nm != 0 or realism.drift_nm != 0 or not set(DIRECTIONS).isdisjoint(targets):
         return (0, 3)
     return tuple(range(8 if shape[0] == shape[1] else 4))
 

@@ -28,6 +28,8 @@ _SLOPE: dict[str, Callable[[Array], Array]] = {  # d value / d g, as a function 
     "logit": lambda value: value * (1 - value),
 }
 
+CIRCULAR = ("orientation_degrees", "asked_orientation_degrees")
+
 _SHAPES: tuple[tuple[str, Transform, float, float], ...] = (
     # start of the column's name, transform, smallest and largest value that exists
     ("n_particles", "log", 1, np.inf),
@@ -57,7 +59,30 @@ _SHAPES: tuple[tuple[str, Transform, float, float], ...] = (
     ("acylindricity", "identity", 0, 0.5),
     ("relative_shape_anisotropy", "identity", 0, 1),
     ("gyration_anisotropy", "log", 1, np.inf),
+    ("volume_fraction", "identity", 0, 1),
+    ("asked_volume_fraction", "identity", 0, 1),
+    ("orientation_cos2", "identity", -1, 1),
+    ("orientation_sin2", "identity", -1, 1),
+    ("orientational_order", "identity", 0, 1),
+    ("grains_of_phase_1", "identity", 0, np.inf),
+    ("intensity_per_nm2", "log", 0, np.inf),
+    ("length_nm", "log", 0, np.inf),
+    ("thickness_nm", "log", 0, np.inf),
+    ("period_nm", "log", 0, np.inf),
 )
+
+
+_OF_TEXTURES = (
+    "volume_fraction",
+    "orientation_cos2",
+    "orientation_sin2",
+    "length_nm",
+    "thickness_nm",
+    "period_nm",
+    "orientational_order",
+)
+_TOLD = ("asked_volume_fraction", "asked_orientation_degrees", "asked_period_nm")
+"""What is asked of a texture and is in its truth too."""
 
 
 class HasColumns(Protocol):
@@ -87,10 +112,13 @@ class Target:
     @classmethod
     def of(cls, name: str, transform: Transform | None = None) -> Target:
         """The target of a column, its transform and bounds told by the name unless stated."""
-        unit = "nm²" if "_nm2" in name else "nm" if "_nm" in name else "1"
+        units = (("_per_nm2", "1/nm²"), ("_nm2", "nm²"), ("_nm", "nm"), ("_degrees", "°"))
+        unit = next((unit for part, unit in units if part in name), "1")
         for start, usual, low, high in _SHAPES:
             if name.startswith(start):
                 return cls(name, transform or usual, unit, low, high)
+        if name.startswith("asked_") and unit == "nm":
+            return cls(name, transform or "log", unit, 0.0)
         return cls(name, transform or "identity", unit)
 
 
@@ -194,14 +222,20 @@ def column_values(corpus: HasColumns, names: Sequence[str]) -> Array:
     for name in names:
         if name not in known:
             raise UserError(f"target {name!r}: no such column; accepted: {', '.join(known)}")
+        if name in CIRCULAR:
+            raise UserError(
+                f"target {name!r} turns over at 180 degrees; accepted: orientation_cos2, orientation_sin2"
+            )
     return np.column_stack([np.asarray(corpus.column(name), np.float64) for name in names])
 
 
 def default_targets(corpus: HasColumns) -> tuple[Target, ...]:
-    """Targets of an aggregate corpus: size, composition, radii, cluster size, dimension, hetero-contacts.
+    """Usual targets of a corpus of aggregates or textures.
 
-    Sizes, fractions and contacts are those realised in the aggregate; cluster size and fractal dimension
-    those asked of the model. Columns that do not vary over the training samples, or repeat another column,
+    Of aggregates: size, composition, radii, cluster size, dimension, hetero-contacts; sizes, fractions and
+    contacts are those realised in the aggregate, cluster size and fractal dimension those asked of the model.
+    Of textures: volume fraction, the double of the orientation, count, sizes, and what else was asked of the
+    model. Columns that do not vary over the training samples, or repeat another column,
     are left out.
     """
     species = [
@@ -218,6 +252,8 @@ def default_targets(corpus: HasColumns) -> tuple[Target, ...]:
         *(f"hetero_coordination_{name}" for name in species),
         "hetero_contact_fraction",
         "mixing_index",
+        *_OF_TEXTURES,
+        *(name for name in corpus.parameter_names if name.startswith("asked_") and name not in _TOLD),
     ]
     known = (*corpus.parameter_names, *corpus.descriptor_names)
     names = [name for name in wanted if name in known]

@@ -88,7 +88,7 @@ class ParameterFiller:
     @classmethod
     def of_corpus(cls, corpus: Corpus, split: str = "train") -> ParameterFiller:
         """From the finished samples of a split of `corpus`."""
-        laws = corpus.recipe.aggregate
+        laws = corpus.aggregate_recipe.aggregate
         rows = np.asarray(corpus.parameters[:], dtype=np.float64)[corpus.indices(split)]
         if len(rows) == 0:
             raise UserError(f"{corpus.path}: no finished samples in the split {split}")

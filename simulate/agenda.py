@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from simulate.aggregate_recipe import AggregateRecipe
 from simulate.corpus import layout
 from simulate.corpus.block_files import BlockFiles
 from simulate.corpus.layout import Task
@@ -40,7 +41,7 @@ class Plan:
     groups: tuple[tuple[int, ...], ...]
 
 
-def plan_sample(recipe: Recipe, engine: BlockEngine, made: Realisation) -> Plan:
+def plan_sample(recipe: AggregateRecipe, engine: BlockEngine, made: Realisation) -> Plan:
     """Blocks and tasks of a realised sample."""
     blocks = engine.blocks(made.scene, recipe.microscope)
     work = [engine.block_work(made.scene, recipe.microscope, block) for block in blocks]
@@ -94,7 +95,7 @@ class BlockAgenda(Agenda):
 
     def __init__(
         self,
-        recipe: Recipe,
+        recipe: AggregateRecipe,
         out: Path,
         engine: BlockEngine,
         probes: Sequence[Task],
@@ -193,7 +194,7 @@ def is_own(sample: int, rank: int, part: Part | None) -> bool:
 
 def block_engine(recipe: Recipe, device: str = CPU) -> BlockEngine | None:
     """The recipe's engine on a device, if its images have several blocks."""
-    if not isinstance(recipe.engine, BlockSettings):
+    if not isinstance(recipe, AggregateRecipe) or not isinstance(recipe.engine, BlockSettings):
         return None
     engine = make_engine(recipe.engine_settings, device)
     assert isinstance(engine, BlockEngine)

@@ -46,7 +46,8 @@ def generate(
     ----------
     recipe
         A recipe file (TOML); the name of a shipped one: demo, reference, tio2-wo3, faceted,
-        multislice-small, windowed-30; or the folder of a corpus, whose recipe is taken.
+        multislice-small, windowed-30, or of textures lines-1-4, lines-3-7, lines-diagonal, gaussian-fields,
+        discs, fibres, grains, lamellae; or the folder of a corpus, whose recipe is taken.
     out
         Folder of the corpus. Running again finishes what is missing and changes nothing that is finished.
     samples
@@ -247,9 +248,9 @@ def calibration_settings(
     """Settings of a calibration for a recipe's phases and microscope, or for shipped materials."""
     from pydantic import ValidationError
 
+    from simulate.aggregate_recipe import AggregateRecipe
     from simulate.calibration.calibrate import CalibrationSettings
     from simulate.realise import material_of
-    from simulate.recipe import Recipe
     from simulate.recipe_errors import one_line
 
     chosen: dict[str, Any] = dict(numbers)
@@ -259,7 +260,7 @@ def calibration_settings(
         raise UserError("give either --recipe or --energy-ev, not both")
     if recipe is not None:
         # The table that the recipe names may be the very one that is to be made.
-        loaded = Recipe.load(recipe, with_table=False)
+        loaded = AggregateRecipe.load(recipe, with_table=False)
         chosen["materials"] = tuple(material_of(loaded, name) for name in loaded.phase_names)
         chosen["microscope"] = loaded.microscope
     elif material:

@@ -7,9 +7,9 @@ from typing import get_args
 
 import numpy as np
 
+from simulate.aggregate_recipe import AggregateRecipe
 from simulate.material import Material
 from simulate.realise import materials_of
-from simulate.recipe import Recipe
 from stochgeom.bodies.shapes import WulffShape
 from stochgeom.bodies.wulff import LaueClass, cell_vectors, laue_operations
 from stochgeom.errors import UserError
@@ -43,7 +43,7 @@ def laue_class(material: Material) -> LaueClass:
     raise UserError(f"material {material.name!r}: no Laue class fits its cell in a conventional setting")
 
 
-def check_shapes(recipe: Recipe) -> None:
+def check_shapes(recipe: AggregateRecipe) -> None:
     """UserError where the facets of a phase are not of the crystal that atoms are made of."""
     materials = materials_of(recipe)  # none where no atoms are made
     for material, phase, shape in zip(materials, recipe.phase_names, recipe.phase_shapes, strict=False):

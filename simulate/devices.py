@@ -51,13 +51,14 @@ def device_for(recipe: Recipe, name: str, here: bool = True) -> str:
     UserError if a CUDA device is asked for and no engine of the recipe has a use for one.
     """
     checked(name)
-    engines = [recipe.engine] + ([] if recipe.validation is None else [recipe.validation.engine])
+    engine = getattr(recipe, "engine", None)
+    engines = [engine] + ([] if recipe.probes is None else [recipe.probes.engine])
     if not any(isinstance(engine, WindowedSettings) for engine in engines):
         if name in (CPU, "auto"):
             return CPU
         raise UserError(
             f"device = {name}: only the engine windowed computes there, and this recipe's is "
-            f"{recipe.engine.name}; cpu is accepted"
+            f"{'none' if engine is None else engine.name}; cpu is accepted"
         )
     return resolved(name) if here else name
 

@@ -145,7 +145,7 @@ def summed_up(recipe: Recipe, samples: int, workers: int, found: Measured) -> Es
 
 
 def _probed_aggregates(recipe: Recipe) -> int:
-    return 0 if recipe.validation is None else recipe.validation.aggregates
+    return 0 if recipe.probes is None else recipe.probes.aggregates
 
 
 def _sd(values: list[float]) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from simulate.aggregate_recipe import AggregateRecipe
 from simulate.engines.base import Engine, make_engine
 from simulate.realise import realise
 from simulate.recipe import Recipe
@@ -23,6 +24,8 @@ def keep_plans(recipe: Recipe, folder: Path) -> None:
     """
     from simulate.windowed.plans import Planner
 
+    if not isinstance(recipe, AggregateRecipe):
+        return
     engines = _windowed(recipe)
     if not engines or (folder / FILE).exists():
         return
@@ -39,6 +42,6 @@ def with_plans(engine: Engine, folder: str | Path) -> Engine:
     return engine
 
 
-def _windowed(recipe: Recipe) -> list[WindowedEngine]:
+def _windowed(recipe: AggregateRecipe) -> list[WindowedEngine]:
     settings = [recipe.engine_settings] + ([] if recipe.validation is None else [recipe.validation.engine])
     return [make_engine(s) for s in settings if isinstance(s, WindowedSettings)]  # type: ignore[misc]

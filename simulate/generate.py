@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from simulate.agenda import Agenda, BlockAgenda, Part, block_engine
+from simulate.aggregate_recipe import AggregateRecipe
 from simulate.corpus import layout
 from simulate.corpus.block_files import remove_blocks
 from simulate.corpus.card import write_card
@@ -103,7 +104,7 @@ def _agenda(recipe: Recipe, out: Path, samples: int, part: Part | None, taken_ba
     missing = missing_tasks(out)
     own = _own(missing, recipe, samples, part)
     engine = block_engine(recipe) if missing else None
-    if engine is None:
+    if engine is None or not isinstance(recipe, AggregateRecipe):
         return Agenda(own)
     probes = [task for task in own if task[0] == "validation"]
     claimed = [number for kind, number in taken_back if kind == "shard"]
@@ -195,6 +196,8 @@ def _check_request(
 
 def _keep_table(recipe: Recipe, out: Path) -> None:
     """Copy the response table beside the store, so that the corpus depends on no other place or version."""
+    if not isinstance(recipe, AggregateRecipe):
+        return
     source, copy = recipe.table_path(), layout.store_path(out).parent / CORPUS_TABLE
     if source is not None and source != copy:
         write_bytes(copy, source.read_bytes())

@@ -14,12 +14,15 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from simulate.aggregate_recipe import AggregateRecipe
 from simulate.corpus import layout
 from simulate.corpus.writer import CorpusWriter, prepare_store
 from simulate.engines.base import BlockEngine, Engine, make_engine
@@ -27,10 +30,13 @@ from simulate.executors import ONE_THREAD
 from simulate.realise import Sample, realise, render
 from simulate.recipe import Recipe
 from simulate.scene import Scene
+from simulate.textures.realise import TextureSample, render_texture
+from simulate.textures.recipe import TextureRecipe
 from simulate.validation import in_nm, probe_points, probed_samples
 from stochgeom.errors import UserError
 
 MOST_SAMPLES = 24
+MOST_TEXTURES = 500
 SAMPLES_S, PROBE_S = 4.0, 6.0
 """Processor time after which no further sample is realised or rendered, and that a probe may take."""
 
@@ -86,8 +92,12 @@ def measure(payload: str, folder: str | None, samples: int) -> Measured:
     """Measure in this process. `payload` is the recipe's canonical JSON."""
     from simulate.measure_blocks import measure_blocks
 
-    recipe = Recipe.from_dict(json.loads(payload), folder=folder)
-    engine, found = make_engine(recipe.engine_settings), Measured()
+    recipe, found = Recipe.from_dict(json.loads(payload), folder=folder), Measured()
+    if isinstance(recipe, TextureRecipe):
+        _measure_textures(recipe, samples, found)
+        return found
+    assert isinstance(recipe, AggregateRecipe)
+    engine = make_engine(recipe.engine_settings)
     realise(recipe, 0)  # compiles what is compiled
     found.imports_bytes = peak_bytes()
     most = min(samples, MOST_SAMPLES)
@@ -102,12 +112,25 @@ def measure(payload: str, folder: str | None, samples: int) -> Measured:
     return found
 
 
-def _measure_samples(recipe: Recipe, engine: Engine, most: int, found: Measured) -> None:
+def _measure_textures(recipe: TextureRecipe, samples: int, found: Measured) -> None:
+    """Time textures, of which hundreds take no longer than one other image."""
+    render_texture(recipe, 0)  # compiles what is compiled
+    found.imports_bytes = peak_bytes()
+    most = min(samples, MOST_TEXTURES, recipe.samples_per_shard)
+    _measure_each(recipe, partial(render_texture, recipe), most, found)
+    found.peak_bytes = peak_bytes()
+
+
+def _measure_samples(recipe: AggregateRecipe, engine: Engine, most: int, found: Measured) -> None:
+    _measure_each(recipe, partial(render, recipe, engine=engine), most, found)
+
+
+def _measure_each(
+    recipe: Recipe, make: Callable[[int], Sample | TextureSample], most: int, found: Measured
+) -> None:
     """Time whole samples, from their parameters to their shard on disk."""
-    made: list[Sample] = []
-    each = [
-        seconds(lambda i: made.append(render(recipe, i, engine)), k) for k in within(SAMPLES_S, range(most))
-    ]
+    made: list[Any] = []
+    each = [seconds(lambda i: made.append(make(i)), k) for k in within(SAMPLES_S, range(most))]
     stored_bytes(recipe, made[:1])  # the first time takes imports
     one, (stored, all_of_them) = stored_bytes(recipe, made[:1])[1], stored_bytes(recipe, made)
     another = max(0.0, all_of_them - one) / max(1, len(made) - 1)
@@ -116,7 +139,7 @@ def _measure_samples(recipe: Recipe, engine: Engine, most: int, found: Measured)
     found.stored_bytes_per_sample = stored / len(made)
 
 
-def _measure_probes(recipe: Recipe, samples: int, found: Measured) -> None:
+def _measure_probes(recipe: AggregateRecipe, samples: int, found: Measured) -> None:
     """Time the lightest probe and one of a few seconds, and scale that by the work of all places of several
     aggregates. A second probe in the same place finds its atoms made.
     """
@@ -145,7 +168,7 @@ def _measure_probes(recipe: Recipe, samples: int, found: Measured) -> None:
     found.probed_s = (settings.places * atoms + rate * work.sum(axis=1)).tolist()
 
 
-def _probes_work(engine: Engine, recipe: Recipe, scene: Scene, points: NDArray[np.float64]) -> float:
+def _probes_work(engine: Engine, recipe: AggregateRecipe, scene: Scene, points: NDArray[np.float64]) -> float:
     """Relative cost of probes; their number where the engine says nothing about it."""
     work = getattr(engine, "probes_work", None)
     return float(len(points)) if work is None else work(scene, recipe.microscope, points)
@@ -167,7 +190,7 @@ def within(budget_s: float, indices: Sequence[int]) -> Iterator[int]:
         yield index
 
 
-def stored_bytes(recipe: Recipe, made: Sequence[Sample]) -> tuple[int, float]:
+def stored_bytes(recipe: Recipe, made: Sequence[Sample] | Sequence[TextureSample]) -> tuple[int, float]:
     """Bytes on disk of the first samples of a corpus, all arrays together, and seconds to write them."""
     recipe = recipe.model_copy(update={"samples_per_shard": len(made)})
     with tempfile.TemporaryDirectory() as folder:

@@ -15,11 +15,11 @@ from numpy.random import default_rng
 from numpy.typing import NDArray
 
 from simulate.agenda import Plan, plan_sample
+from simulate.aggregate_recipe import AggregateRecipe
 from simulate.corpus import layout
 from simulate.engines.base import Block, BlockEngine, BlockResult, make_engine
 from simulate.measure import SAMPLES_S, Measured, seconds, stored_bytes, within
 from simulate.realise import Realisation, realise, sample_of
-from simulate.recipe import Recipe
 
 BLOCKS_S = 16.0
 """Processor time that the blocks may take together."""
@@ -39,7 +39,7 @@ class Timed:
     work: float
 
 
-def measure_blocks(recipe: Recipe, engine: BlockEngine, most: int, found: Measured) -> None:
+def measure_blocks(recipe: AggregateRecipe, engine: BlockEngine, most: int, found: Measured) -> None:
     """Time random blocks of several samples, and scale by the work of all their blocks."""
     real: list[Realisation] = []
     plans: list[Plan] = []
@@ -88,7 +88,7 @@ Drawn = tuple[BlockEngine, Realisation, Block, float]
 class _Timer:
     """Computes random blocks with work, doubling their side while time allows."""
 
-    def __init__(self, recipe: Recipe, real: list[Realisation], largest: int) -> None:
+    def __init__(self, recipe: AggregateRecipe, real: list[Realisation], largest: int) -> None:
         self._recipe, self._real, self._largest = recipe, real, largest
         self._rng = default_rng(0)
         self._divided: dict[int, tuple[BlockEngine, list[Block]]] = {}
@@ -147,7 +147,7 @@ class _Timer:
 
 
 def _stored_bytes(
-    recipe: Recipe, real: list[Realisation], plans: list[Plan], results: list[BlockResult]
+    recipe: AggregateRecipe, real: list[Realisation], plans: list[Plan], results: list[BlockResult]
 ) -> float:
     """Bytes on disk of a sample: its blocks with work compressed as the measured ones, and the rest as it is
     with a black image. Standard errors are taken to be as large as images.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from simulate.realism import Realism
 from stochgeom.errors import UserError, require
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ GAMMA = 0.6
 
 def contact_sheet(corpus: Corpus, path: str | Path, count: int = 12, noisy: bool = True) -> Path:
     """Write a PNG with `count` finished samples spread over the corpus: the first channel, clean and
-    recorded.
+    recorded. Textures without realism are drawn once, the second phase black.
 
     UserError if no sample is finished or the file cannot be written.
     """
@@ -33,8 +34,10 @@ def contact_sheet(corpus: Corpus, path: str | Path, count: int = 12, noisy: bool
     if len(indices) == 0:
         raise UserError(f"{corpus.path}: no sample is finished yet")
     chosen = indices[np.unique(np.linspace(0, len(indices) - 1, min(count, len(indices))).astype(int))]
+    texture = corpus.kind == "texture"
+    noisy = noisy and not (texture and corpus.recipe.realism == Realism())
     across = 2 if noisy else 1
-    columns = min(3, len(chosen))
+    columns = min(4 if texture else 3, len(chosen))
     rows = -(-len(chosen) // columns)
     figure = Figure(figsize=(2.6 * columns * across, 3.1 * rows), layout="constrained")
     FigureCanvasAgg(figure)
@@ -44,8 +47,11 @@ def contact_sheet(corpus: Corpus, path: str | Path, count: int = 12, noisy: bool
     for place, index in enumerate(int(i) for i in chosen):
         row, column = divmod(place, columns)
         clean = axes[row, column * across]
-        _show(clean, corpus.clean(index)[0], float(corpus.pixel_size[index]))
-        clean.set_title(caption(corpus, index), fontsize=7, loc="left")
+        if texture:
+            _show_texture(clean, corpus, index)
+        else:
+            _show(clean, corpus.clean(index)[0], float(corpus.pixel_size[index]))
+            clean.set_title(caption(corpus, index), fontsize=7, loc="left")
         if noisy:
             recorded = axes[row, column * across + 1]
             _show(recorded, corpus.noisy(index)[0], float(corpus.pixel_size[index]))
@@ -69,6 +75,22 @@ def caption(corpus: Corpus, index: int) -> str:
             f"{name}: {100 * fraction:.0f} %, radius {radius:.1f} nm × {values[f'geometric_sd_{name}']:.2f}"
         )
     return "\n".join(lines)
+
+
+def _show_texture(axis: Axes, corpus: Corpus, index: int) -> None:
+    from stochgeom.textures.pictures import draw_phase
+
+    draw_phase(axis, corpus.phases(np.array([index]))[0], corpus.field(index))
+    axis.set_axis_on()
+    axis.set_title(texture_caption(corpus, index), fontsize=7, loc="left")
+
+
+def texture_caption(corpus: Corpus, index: int) -> str:
+    """Two lines about a texture: its volume fraction, and what else there is of orientation and count."""
+    truth = dict(zip(corpus.descriptor_names, corpus.descriptors[index], strict=True))
+    words = {"orientation_degrees": "{:.0f}°", "count": "count {:.0f}"}
+    more = [text.format(truth[name]) for name, text in words.items() if np.isfinite(truth.get(name, np.nan))]
+    return f"sample {index}: {100 * truth['volume_fraction']:.1f} %\n{', '.join(more)}"
 
 
 def _show(axis: Axes, image: NDArray[np.floating[Any]], pixel_size_nm: float) -> None:

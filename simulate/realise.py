@@ -10,19 +10,22 @@ must know how far.
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.random import SeedSequence, default_rng
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from simulate.aggregate_recipe import AggregateRecipe
 from simulate.engines.base import BlockResult, whole_image
 from simulate.laws import value_at
-from simulate.recipe import Recipe, ResponseSettings
+from simulate.recipe import Recipe
 from simulate.recipe_errors import one_line
+from simulate.recipe_settings import ResponseSettings
 from stochgeom.aggregate import HeteroAggregate
 from stochgeom.aggregation import sample_aggregate
 from stochgeom.descriptors import describe
@@ -74,11 +77,30 @@ def seed_of(recipe: Recipe, index: int, stage: int, attempt: int = 0) -> SeedSeq
     return SeedSequence(recipe.seed, spawn_key=key)
 
 
-def realise(recipe: Recipe, index: int) -> Realisation:
-    """Parameters, aggregate, field and scene of sample `index`. UserError if no draw is feasible."""
-    slots, keys = len(recipe.aggregate.slots), [key for key, _ in recipe.slots]
+T = TypeVar("T")
+
+
+def first_feasible(recipe: Recipe, index: int, draw: Callable[[int], T]) -> tuple[T, int]:
+    """`draw(attempt)` of the first attempt, from 0 on, that the model finds feasible, and their number.
+
+    UserError if none of 100 is.
+    """
     problem: InfeasibleParametersError | None = None
     for attempt in range(MOST_DRAWS):
+        try:
+            return draw(attempt), attempt + 1
+        except InfeasibleParametersError as error:
+            problem = error
+    raise UserError(
+        f"recipe {recipe.name}: sample {index}: {MOST_DRAWS} draws were all infeasible; the last: {problem}"
+    )
+
+
+def realise(recipe: AggregateRecipe, index: int) -> Realisation:
+    """Parameters, aggregate, field and scene of sample `index`. UserError if no draw is feasible."""
+    slots, keys = len(recipe.aggregate.slots), [key for key, _ in recipe.slots]
+
+    def draw(attempt: int) -> tuple[AggregateParameters, HeteroAggregate, NDArray[np.float64]]:
         own = seed_of(recipe, index, PARAMETERS, attempt)
         uniforms = recipe.sampling.uniforms(recipe.seed, index, keys, own, attempt)
         try:
@@ -88,20 +110,17 @@ def realise(recipe: Recipe, index: int) -> Realisation:
                 default_rng(seed_of(recipe, index, STRUCTURE, attempt)),
                 crystal_rng=default_rng(seed_of(recipe, index, CRYSTALS)),
             )
-        except InfeasibleParametersError as error:
-            problem = error
-            continue
         except ValidationError as error:  # the recipe's own checks should have found it
             text = one_line(error, AggregateParameters, recipe.aggregate.at(uniforms[:slots]), "aggregate")
             raise UserError(f"recipe {recipe.name}: sample {index}: {text}") from None
-        return _in_field(recipe, index, parameters, aggregate, uniforms[slots:], attempt + 1)
-    raise UserError(
-        f"recipe {recipe.name}: sample {index}: {MOST_DRAWS} draws were all infeasible; the last: {problem}"
-    )
+        return parameters, aggregate, uniforms[slots:]
+
+    (parameters, aggregate, rest), draws = first_feasible(recipe, index, draw)
+    return _in_field(recipe, index, parameters, aggregate, rest, draws)
 
 
 def _in_field(
-    recipe: Recipe,
+    recipe: AggregateRecipe,
     index: int,
     parameters: AggregateParameters,
     aggregate: HeteroAggregate,
@@ -115,7 +134,7 @@ def _in_field(
     return Realisation(index, parameters, aggregate, _scene(recipe, index, aggregate, field), field, draws)
 
 
-def _pixel_size(recipe: Recipe, extent: NDArray[np.float64], uniforms: NDArray[np.float64]) -> float:
+def _pixel_size(recipe: AggregateRecipe, extent: NDArray[np.float64], uniforms: NDArray[np.float64]) -> float:
     """Pixel size in nm: as stated, or such that the field is `fit` times the aggregate's extent (x, y)."""
     if recipe.field.pixel_size_nm is not None:
         return value_at(recipe.field.pixel_size_nm, uniforms[1])
@@ -124,7 +143,7 @@ def _pixel_size(recipe: Recipe, extent: NDArray[np.float64], uniforms: NDArray[n
     return value_at(recipe.field.fit, uniforms[0]) * float(max(extent[0] / nx, extent[1] / ny))
 
 
-def _scene(recipe: Recipe, index: int, aggregate: HeteroAggregate, field: Field) -> Scene:
+def _scene(recipe: AggregateRecipe, index: int, aggregate: HeteroAggregate, field: Field) -> Scene:
     from simulate.scene import Scene
 
     return Scene(
@@ -136,7 +155,7 @@ def _scene(recipe: Recipe, index: int, aggregate: HeteroAggregate, field: Field)
     )
 
 
-def materials_of(recipe: Recipe) -> tuple[Material, ...]:
+def materials_of(recipe: AggregateRecipe) -> tuple[Material, ...]:
     """Material of each phase: the recipe's own, or the shipped one of that name. None where no atoms are
     made.
     """
@@ -145,7 +164,7 @@ def materials_of(recipe: Recipe) -> tuple[Material, ...]:
     return tuple(material_of(recipe, name) for name in recipe.phase_names)
 
 
-def material_of(recipe: Recipe, phase: str) -> Material:
+def material_of(recipe: AggregateRecipe, phase: str) -> Material:
     """Material of one phase of a recipe."""
     from simulate.material import Material
 
@@ -173,13 +192,13 @@ def _cell(cif: str, text: str) -> Any:
         raise UserError(f"{cif} is no readable CIF: {error}") from error
 
 
-def render(recipe: Recipe, index: int, engine: Engine) -> Sample:
+def render(recipe: AggregateRecipe, index: int, engine: Engine) -> Sample:
     """Sample `index` with its image (channel, y, x)."""
     made = realise(recipe, index)
     return sample_of(recipe, made, whole_image(engine, made.scene, recipe.microscope))
 
 
-def sample_of(recipe: Recipe, made: Realisation, image: BlockResult) -> Sample:
+def sample_of(recipe: AggregateRecipe, made: Realisation, image: BlockResult) -> Sample:
     """The rows of a corpus for a realised sample and its image (channel, y, x)."""
     columns = made.parameters.columns()
     descriptors = describe(made.aggregate)

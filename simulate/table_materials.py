@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 
+from simulate.aggregate_recipe import AggregateRecipe
 from simulate.engines.tables import ResponseTable
 from simulate.realise import material_of
-from simulate.recipe import Recipe
 from stochgeom.errors import UserError
 
 _CLOSE_ANGSTROM = 1e-3
 _CLOSE_DISPLACEMENT_ANGSTROM = 1e-4
 
 
-def check_materials(recipe: Recipe, table: ResponseTable) -> None:
+def check_materials(recipe: AggregateRecipe, table: ResponseTable) -> None:
     """UserError where the recipe's crystal of a phase is not the one that `table` is of.
 
     Phases count that the recipe describes itself, and all of them where there are reference probes.
@@ -59,7 +59,7 @@ def _displacements(made: dict[str, float], asked: dict[str, float]) -> str | Non
     return None
 
 
-def _refusal(recipe: Recipe, phase: str, found: str) -> str:
+def _refusal(recipe: AggregateRecipe, phase: str, found: str) -> str:
     table = getattr(recipe.engine, "table", None)
     if phase in recipe.materials:
         return (

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.random import default_rng
 from numpy.typing import NDArray
 
+from simulate.aggregate_recipe import AggregateRecipe
 from simulate.devices import CPU
 from simulate.engines.base import make_engine
 from simulate.fft_plans import with_plans
 from simulate.realise import Realisation, realise, seed_of
-from simulate.recipe import Recipe
 from simulate.recipe_settings import SPLITS
 from stochgeom.errors import UserError
 from stochgeom.projection import chord_lengths
@@ -28,7 +28,7 @@ PROBES_STAGE, CHOICE_STAGE = 5, 6
 BOOTSTRAPS = 1000
 
 
-def probed_samples(recipe: Recipe, samples: int) -> NDArray[np.int64]:
+def probed_samples(recipe: AggregateRecipe, samples: int) -> NDArray[np.int64]:
     """Samples whose aggregates are probed, in order of the tasks: test samples if there are enough, else
     any.
     """
@@ -43,7 +43,7 @@ def probed_samples(recipe: Recipe, samples: int) -> NDArray[np.int64]:
     return np.asarray(rng.choice(candidates, size=count, replace=False), np.int64)
 
 
-def probe_points(made: Realisation, recipe: Recipe) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def probe_points(made: Realisation, recipe: AggregateRecipe) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Points (places x positions, 2) as (row, column) in pixels, and the place (0, 1, ...) of each."""
     settings = recipe.validation
     assert settings is not None
@@ -68,7 +68,7 @@ def in_nm(made: Realisation, points: NDArray[np.float64]) -> NDArray[np.float64]
 
 
 def probe_aggregate(
-    recipe: Recipe, samples: int, task: int, folder: Path | None = None, device: str = CPU
+    recipe: AggregateRecipe, samples: int, task: int, folder: Path | None = None, device: str = CPU
 ) -> dict[str, NDArray[Any]]:
     """Columns of the `validation` group for one aggregate; `folder`: where the corpus keeps its FFT plans;
     `device` as of `make_engine`.

@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from simulate.agenda import Plan, plan_sample
+from simulate.aggregate_recipe import AggregateRecipe
 from simulate.corpus import layout
 from simulate.corpus.block_files import BlockFiles
 from simulate.corpus.layout import Task
@@ -19,6 +20,8 @@ from simulate.engines.base import Block, BlockEngine, BlockResult, Engine, make_
 from simulate.fft_plans import with_plans
 from simulate.realise import Realisation, Sample, realise, render, sample_of
 from simulate.recipe import Recipe
+from simulate.textures.realise import render_texture
+from simulate.textures.recipe import TextureRecipe
 from simulate.validation import probe_aggregate
 
 NOT_NEEDED: Task = ("not needed", 0)
@@ -31,6 +34,9 @@ def run_task(payload: str, out: str, task: Task, device: str = CPU) -> Task:
     payload: the recipe's canonical JSON; out: folder of the corpus; device: where engines compute that can.
     """
     recipe = _recipe(payload, out)
+    if isinstance(recipe, TextureRecipe):
+        return make_textures(recipe, out, task)
+    assert isinstance(recipe, AggregateRecipe)
     kind, number = task
     if kind == "block":
         make_blocks(payload, out, *layout.block_of(recipe, task), device)
@@ -48,9 +54,17 @@ def run_task(payload: str, out: str, task: Task, device: str = CPU) -> Task:
     return task
 
 
+def make_textures(recipe: TextureRecipe, out: str, task: Task) -> Task:
+    """Make one shard of textures; returns the task."""
+    writer = CorpusWriter(out, recipe)
+    owned = layout.shard_range(task[1], writer.samples, recipe.samples_per_shard)
+    writer.write_shard(task[1], [render_texture(recipe, index) for index in owned])
+    return task
+
+
 def make_blocks(payload: str, out: str, sample: int, first: int, device: str) -> None:
     """Compute and keep those blocks of a sample that go with the block `first`, unless they are there."""
-    recipe, engine = _recipe(payload, out), _block_engine(payload, out, device)
+    recipe, engine = _of_aggregates(payload, out), _block_engine(payload, out, device)
     files = BlockFiles(out, recipe)
     made, plan = _planned(payload, out, sample)
     group = next((group for group in plan.groups if first in group), (first,))
@@ -90,7 +104,7 @@ def _sample(
     payload: str, out: str, writer: CorpusWriter, shard: int, index: int, device: str
 ) -> Sample | None:
     """A sample from its blocks; None if its shard was finished by another process."""
-    recipe, files = writer.recipe, BlockFiles(out, writer.recipe)
+    recipe, files = _of_aggregates(payload, out), BlockFiles(out, writer.recipe)
     engine = _block_engine(payload, out, device)
     made, plan = _planned(payload, out, index)
     parts: list[tuple[Block, BlockResult]] = []
@@ -113,10 +127,16 @@ def _recipe(payload: str, out: str) -> Recipe:
     return Recipe.from_dict(json.loads(payload), folder=out)
 
 
+def _of_aggregates(payload: str, out: str) -> AggregateRecipe:
+    recipe = _recipe(payload, out)
+    assert isinstance(recipe, AggregateRecipe)
+    return recipe
+
+
 @lru_cache(maxsize=2)
 def _engine(payload: str, out: str, device: str) -> Engine:
     """The engine of a recipe, built once in each process."""
-    return with_plans(make_engine(_recipe(payload, out).engine_settings, device), _folder(out))
+    return with_plans(make_engine(_of_aggregates(payload, out).engine_settings, device), _folder(out))
 
 
 def _block_engine(payload: str, out: str, device: str = CPU) -> BlockEngine:
@@ -128,6 +148,6 @@ def _block_engine(payload: str, out: str, device: str = CPU) -> BlockEngine:
 @lru_cache(maxsize=1)
 def _planned(payload: str, out: str, sample: int) -> tuple[Realisation, Plan]:
     """A sample and its blocks; a worker mostly makes several blocks of one sample in a row."""
-    recipe = _recipe(payload, out)
+    recipe = _of_aggregates(payload, out)
     made = realise(recipe, sample)
     return made, plan_sample(recipe, _block_engine(payload, out), made)

@@ -4,7 +4,7 @@ statistics.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -19,9 +19,12 @@ from .texture_set import TextureSet
 class TextureVAE(Protocol):
     """A trained variational autoencoder of textures. Images are (n, ny, nx) float32, the share of phase 1."""
 
-    latent_size: int
+    @property
+    def latent_size(self) -> int:
+        """Number of latent numbers."""
+
     settings: Any
-    history: Sequence[Mapping[str, Any]]
+    history: Any  # lines of metrics: a sequence of mappings
 
     def encode(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation (n, l) of the latent numbers."""

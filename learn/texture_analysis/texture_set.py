@@ -180,18 +180,6 @@ def draw_textures(parameters: TextureParameters, n: int, seed: int, name: str = 
     return replace(textures_of(drawn, name or parameters.model), origin=origin)
 
 
-class _CorpusImages:
-    """The first channel of some samples of a corpus, read when asked for."""
-
-    def __init__(self, images: Any, samples: np.ndarray) -> None:
-        """images (sample, channel, y, x), read by rising indices; samples (n,), rising."""
-        self._images, self._samples = images, samples
-        self.shape = (len(samples), *images.shape[-2:])
-
-    def __getitem__(self, rows: Any, /) -> np.ndarray:
-        return np.asarray(self._images[self._samples[rows]])[:, 0]
-
-
 def corpus_textures(corpus: Corpus, split: str) -> TextureSet:
     """One split of a corpus of textures. UserError if it holds none, or is no corpus of textures."""
     recipe = corpus.recipe.canonical
@@ -206,6 +194,8 @@ def corpus_textures(corpus: Corpus, split: str) -> TextureSet:
         name: corpus.column(name)[samples] if name in known and (name != "count" or lines) else None
         for name in ("volume_fraction", "orientation_degrees", "count")
     }
-    found = textures_of_arrays(_CorpusImages(corpus.images, samples), **truth, name=corpus.recipe.name)
+    width = int(corpus.images.shape[-1])
+    images = PackedImages(corpus.phase_bits(samples), width)
+    found = textures_of_arrays(images, **truth, name=corpus.recipe.name)
     origin = {"texture": recipe["texture"], "recipe_hash": corpus.recipe.hash, "split": split}
     return replace(found, origin=origin)

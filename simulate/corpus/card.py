@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from simulate.aggregate_recipe import AggregateRecipe
 from simulate.corpus import layout
 from simulate.corpus.block_files import kept_blocks
 from simulate.corpus.provenance import provenance
 from simulate.laws import describe_law
+from simulate.realism import Realism
 from simulate.recipe_settings import SPLITS, ResponseSettings
+from simulate.textures import card as texture_card
+from simulate.textures.recipe import TextureRecipe
 from stochgeom.files import write_text
 
 if TYPE_CHECKING:
@@ -40,14 +44,27 @@ def card(corpus: Corpus) -> str:
         "## Sampling laws\n\n" + _table(("parameter", "law"), law_rows(corpus)),
         "## Image formation\n\n" + _image_formation(corpus),
         *_validation_section(corpus),
-        "## Realism, applied on reading\n\n"
-        + _table(("quantity", "law"), [(k, describe_law(v)) for k, v in recipe.realism.laws.items()]),
+        *_realism_section(corpus),
         "## Layout\n\n" + _table(("array", "shape", "type", "unit", "meaning"), _array_rows(corpus)),
         f"Columns of `parameters`: {', '.join(f'`{name}`' for name in corpus.parameter_names)}.\n\n"
         f"Columns of `descriptors`: {', '.join(f'`{name}`' for name in corpus.descriptor_names)}.\n\n"
-        f"Columns of `particles`: {', '.join(f'`{name}`' for name in layout.PARTICLE_COLUMNS)}.",
+        + _last_words(corpus),
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def _realism_section(corpus: Corpus) -> list[str]:
+    if corpus.kind == "texture" and corpus.recipe.realism == Realism():
+        return []
+    rows = [(key, describe_law(value)) for key, value in corpus.recipe.realism.laws.items()]
+    return ["## Realism, applied on reading\n\n" + _table(("quantity", "law"), rows)]
+
+
+def _last_words(corpus: Corpus) -> str:
+    """Columns of the particles; of textures, what the columns mean and how the bits are read."""
+    if isinstance(corpus.recipe, TextureRecipe):
+        return texture_card.columns_in_words(corpus)
+    return f"Columns of `particles`: {', '.join(f'`{name}`' for name in layout.PARTICLE_COLUMNS)}."
 
 
 def _validation_section(corpus: Corpus) -> list[str]:
@@ -100,11 +117,11 @@ def validation_rows(corpus: Corpus) -> list[tuple[str, str]]:
 def fact_rows(corpus: Corpus) -> list[tuple[str, str]]:
     """Facts about a corpus, by name."""
     recipe = corpus.recipe
-    ny, nx = recipe.field.shape
+    ny, nx = recipe.image_shape
     return [
         ("samples", _samples(corpus)),
         ("images", f"{ny} x {nx} pixels (y, x), channels: {', '.join(corpus.channel_names)}"),
-        *_sample_rows(corpus),
+        *(texture_card.sample_rows(corpus) if corpus.kind == "texture" else _sample_rows(corpus)),
         ("seed", str(recipe.seed)),
         ("recipe hash", recipe.hash),
     ]
@@ -130,21 +147,25 @@ def _sample_rows(corpus: Corpus) -> list[tuple[str, str]]:
     pixels, counts, draws, cropped = (corpus.rows(corpus.array(name))[done] for name in names)
     redrawn = 1 - len(draws) / draws.sum(dtype=float)
     return [
-        ("pixel size", _spread(pixels, "nm")),
-        ("particles", _spread(counts, "")),
+        ("pixel size", spread(pixels, "nm")),
+        ("particles", spread(counts, "")),
         ("drawn again", f"{100 * redrawn:.1f} % of the parameter draws were infeasible and replaced"),
         ("cropped", f"{np.count_nonzero(cropped == 1)} samples leave the field"),
     ]
 
 
-def _spread(values: Any, unit: str) -> str:
+def spread(values: Any, unit: str) -> str:
+    """Smallest, largest and median value in words."""
     low, middle, high = np.quantile(np.asarray(values, float), (0, 0.5, 1))
     return f"{low:.4g} to {high:.4g}, median {middle:.4g} {unit}".rstrip()
 
 
 def law_rows(corpus: Corpus) -> list[tuple[str, str]]:
-    """Parameter and law, in words, for every parameter of the recipe's aggregates and field."""
+    """Parameter and law, in words, for every parameter of the recipe."""
     recipe = corpus.recipe
+    if isinstance(recipe, TextureRecipe):
+        return [*recipe.laws.in_words(), *_joint_law_rows(recipe)]
+    assert isinstance(recipe, AggregateRecipe)
     laws = recipe.aggregate
     fractal = ("fractal_dimension", "fractal_prefactor") if laws.kernel == "tunable" else ()
     names = ("n_particles", *fractal, "hetero_affinity", "overlap", "mean_cluster_size")
@@ -181,14 +202,19 @@ def law_rows(corpus: Corpus) -> list[tuple[str, str]]:
         number = getattr(recipe.field, name)
         if number is not None:
             rows.append((f"field {name}", describe_law(number)))
-    rows.append(("points", recipe.sampling.points))
-    rows += [(f"correlation {one}, {other}", f"{r:g}") for one, other, r in recipe.sampling.correlations]
-    return rows
+    return [*rows, *_joint_law_rows(recipe)]
+
+
+def _joint_law_rows(recipe: AggregateRecipe | TextureRecipe) -> list[tuple[str, str]]:
+    pairs = [(f"correlation {one}, {other}", f"{r:g}") for one, other, r in recipe.sampling.correlations]
+    return [("points", recipe.sampling.points), *pairs]
 
 
 def _image_formation(corpus: Corpus) -> str:
-    recipe, scope = corpus.recipe, corpus.recipe.microscope
-    engine = recipe.engine
+    if isinstance(corpus.recipe, TextureRecipe):
+        return texture_card.IMAGE_FORMATION
+    recipe = corpus.aggregate_recipe
+    scope, engine = recipe.microscope, recipe.engine
     if isinstance(engine, ResponseSettings):
         source = (
             f"table `{engine.table}`"
@@ -246,14 +272,15 @@ def croissant(corpus: Corpus) -> dict[str, Any]:
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "name": recipe.name,
-        "description": recipe.description.strip()
-        or f"Synthetic STEM images of hetero-aggregates, recipe {recipe.name}",
+        "description": recipe.description.strip() or f"{_SUBJECTS[recipe.kind]}, recipe {recipe.name}",
         "version": f"{layout.SCHEMA_VERSION}.0.0",
         "identifier": recipe.hash,
         "distribution": [store],
         "recordSet": [{"@type": "cr:RecordSet", "@id": "samples", "name": "samples", "field": fields}],
     }
 
+
+_SUBJECTS = {"aggregate": "Synthetic STEM images of hetero-aggregates", "texture": "Two-phase textures"}
 
 _CONTEXT = {
     "@language": "en",

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import platform
 import re
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import zarr
-from zarr.codecs import BytesCodec, Crc32cCodec, ZstdCodec
-
+from simulate.aggregate_recipe import AggregateRecipe
+from simulate.corpus.array_spec import NAN, ArraySpec
 from simulate.recipe_settings import SPLITS, BlockSettings
+from simulate.textures.arrays import texture_arrays
+from simulate.textures.recipe import TextureRecipe
 from stochgeom.errors import UserError
 
 if TYPE_CHECKING:
@@ -47,7 +46,6 @@ PARTICLE_COLUMNS = (
 PROBE_COLUMNS = ("sample", "y", "x", "place", "intensity", "standard_error", "response")
 ERRORS = "truth/standard_error"
 _RUN = re.compile(r"run-\d{8}T\d{6}Z-[0-9a-f]{32}\.json")
-NAN = float("nan")
 
 Task = tuple[str, int]
 """What one writer makes at a time: `shard` and its number, `validation` and that of a probed aggregate, or
@@ -56,42 +54,6 @@ Task = tuple[str, int]
 
 STATUS = {"validation": "validation/status", "shard": "status"}
 """Array that says which tasks of a kind are finished; the kind of the longest tasks first."""
-
-
-@dataclass(frozen=True)
-class ArraySpec:
-    """One array: its name, shape, type and axes; `shard` samples (or rows) lie in one file, `chunk` in one
-    chunk.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
-    axes: tuple[str, ...]
-    chunk: int
-    shard: int
-    fill: float
-    unit: str
-    meaning: str
-
-    def create(self, group: zarr.Group) -> zarr.Array:
-        """Make the array in `group`, filled with nothing yet."""
-        inner = (self.chunk, *self.shape[1:])
-        whole = (self.shard, *self.shape[1:])
-        return group.create_array(
-            self.name,
-            shape=self.shape,
-            dtype=self.dtype,
-            chunks=inner,
-            shards=None if inner == whole else whole,
-            serializer=BytesCodec(endian=None if np.dtype(self.dtype).itemsize == 1 else "little"),
-            compressors=[ZstdCodec(level=3, checksum=False), Crc32cCodec()],
-            fill_value=self.fill,
-            dimension_names=self.axes,
-            attributes={"unit": self.unit, "meaning": self.meaning},
-            # A shard that vanished must not read as valid zeros: chunks are stored whatever they hold.
-            config={"write_empty_chunks": True},
-        )
 
 
 def shard_count(samples: int, samples_per_shard: int) -> int:
@@ -106,18 +68,19 @@ def shard_range(shard: int, samples: int, samples_per_shard: int) -> range:
 
 def reports_errors(recipe: Recipe) -> bool:
     """Whether images are means over several configurations of atoms, so that they have a standard error."""
-    return isinstance(recipe.engine, BlockSettings) and recipe.engine.phonon_configurations > 1
+    engine = getattr(recipe, "engine", None)
+    return isinstance(engine, BlockSettings) and engine.phonon_configurations > 1
 
 
 def block_task(recipe: Recipe, sample: int, block: int) -> Task:
     """The task that makes a block of a sample (and cheap ones beside it, of which this is the first)."""
-    ny, nx = recipe.field.shape  # an image has no more blocks than pixels
+    ny, nx = recipe.image_shape  # an image has no more blocks than pixels
     return "block", sample * ny * nx + block
 
 
 def block_of(recipe: Recipe, task: Task) -> tuple[int, int]:
     """Sample and block of such a task."""
-    ny, nx = recipe.field.shape
+    ny, nx = recipe.image_shape
     return divmod(task[1], ny * nx)
 
 
@@ -127,7 +90,13 @@ def sample_arrays(recipe: Recipe, samples: int, errors: bool | None = None) -> l
     errors: whether the store has `truth/standard_error`, which an earlier version left out; None asks the
     recipe.
     """
-    errors = reports_errors(recipe) if errors is None else errors
+    if isinstance(recipe, TextureRecipe):
+        return texture_arrays(recipe, samples)
+    assert isinstance(recipe, AggregateRecipe)
+    return _aggregate_arrays(recipe, samples, reports_errors(recipe) if errors is None else errors)
+
+
+def _aggregate_arrays(recipe: AggregateRecipe, samples: int, errors: bool) -> list[ArraySpec]:
     n, per_shard, slots = samples, recipe.samples_per_shard, recipe.aggregate.largest_n
     channels, (ny, nx) = len(recipe.channel_names), recipe.field.shape
 
@@ -165,7 +134,7 @@ def sample_arrays(recipe: Recipe, samples: int, errors: bool | None = None) -> l
 
 def validation_arrays(recipe: Recipe) -> list[ArraySpec]:
     """Arrays of the reference probes: one row for each probe, one chunk for each aggregate."""
-    settings = recipe.validation
+    settings = recipe.probes
     if settings is None:
         return []
     rows = settings.aggregates * settings.places * settings.positions
@@ -193,8 +162,8 @@ def arrays(recipe: Recipe, samples: int, errors: bool | None = None) -> list[Arr
     """Every array of a corpus; `errors` as in `sample_arrays`."""
     found = [*sample_arrays(recipe, samples, errors), *validation_arrays(recipe)]
     found.append(status_array(STATUS["shard"], shard_count(samples, recipe.samples_per_shard)))
-    if recipe.validation is not None:
-        found.append(status_array(STATUS["validation"], recipe.validation.aggregates))
+    if recipe.probes is not None:
+        found.append(status_array(STATUS["validation"], recipe.probes.aggregates))
     return found
 
 
@@ -219,20 +188,27 @@ def attributes(recipe: Recipe, samples: int) -> dict[str, Any]:
         "channel_names": list(recipe.channel_names),
         "parameter_names": list(recipe.parameter_names),
         "descriptor_names": list(recipe.descriptor_names),
-        "particle_columns": list(PARTICLE_COLUMNS),
-        "species_names": list(recipe.species_names),
-        "phase_names": list(recipe.phase_names),
+        **(_aggregate_attributes(recipe) if isinstance(recipe, AggregateRecipe) else {}),
         "splits": list(SPLITS),
         "standard_error": reports_errors(recipe),
         "units": {name: unit_of(name) for name in (*recipe.parameter_names, *recipe.descriptor_names)},
     }
 
 
+def _aggregate_attributes(recipe: AggregateRecipe) -> dict[str, Any]:
+    return {
+        "particle_columns": list(PARTICLE_COLUMNS),
+        "species_names": list(recipe.species_names),
+        "phase_names": list(recipe.phase_names),
+    }
+
+
 def unit_of(column: str) -> str:
-    """Unit of a parameter or descriptor column, told by its name: areas carry `_nm2`, lengths `_nm`, the rest
-    are numbers.
+    """Unit of a parameter or descriptor column, told by its name: areas carry `_nm2`, lengths `_nm`, angles
+    `_degrees`, numbers per area `_per_nm2`; the rest are numbers.
     """
-    return "nm²" if "_nm2" in column else "nm" if "_nm" in column else "1"
+    units = (("_per_nm2", "1/nm²"), ("_nm2", "nm²"), ("_nm", "nm"), ("_degrees", "°"))
+    return next((unit for ending, unit in units if ending in column), "1")
 
 
 def versions() -> dict[str, str]:

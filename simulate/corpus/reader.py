@@ -17,6 +17,7 @@ from numpy.random import default_rng
 from numpy.typing import NDArray
 from zarr.storage import LocalStore
 
+from simulate.aggregate_recipe import AggregateRecipe
 from simulate.corpus import layout
 from simulate.corpus.arrays import CheckedArray
 from simulate.corpus.writer import read_attributes
@@ -24,6 +25,8 @@ from simulate.realise import seed_of
 from simulate.realism import REALISM_STAGE, Realism, apply_realism
 from simulate.recipe import Recipe
 from simulate.recipe_settings import SPLITS
+from simulate.textures.arrays import BITS
+from simulate.textures.bits import PhaseImages, unpacked
 from stochgeom.aggregate import HeteroAggregate
 from stochgeom.bodies.shapes import shape_arrays
 from stochgeom.errors import UserError
@@ -62,10 +65,36 @@ class Corpus:
         assert isinstance(found, zarr.Array)
         return CheckedArray(found, self.path)
 
+    @property
+    def kind(self) -> str:
+        """aggregate or texture."""
+        return str(self.attributes["kind"])
+
     @cached_property
-    def images(self) -> CheckedArray:
-        """Clean images (sample, channel, y, x) float32, fraction of the incident beam."""
-        return self.array("images")
+    def images(self) -> CheckedArray | PhaseImages:
+        """Clean images (sample, channel, y, x): float32, fraction of the incident beam; of a corpus of
+        textures without an engine uint8, the phase of each pixel.
+        """
+        return self.array("images") if self.kind == "aggregate" else self._phase
+
+    @cached_property
+    def _phase(self) -> PhaseImages:
+        if self.kind != "texture":
+            raise UserError(f"{self.path}: a corpus of kind {self.kind} holds no phase maps")
+        recipe = self.recipe
+        return PhaseImages(self.array(BITS), recipe.image_shape[1])
+
+    def phase_bits(self, indices: NDArray[np.integer] | None = None) -> NDArray[np.uint8]:
+        """Phase maps of textures as they are stored, eight pixels to a byte (n, y, ceil(x / 8)) uint8.
+
+        indices: samples (n,); None takes all that are finished. A training set fits into memory so, and is
+        unpacked batch by batch: `numpy.unpackbits(bits, axis=-1, count=x)`.
+        """
+        return self._phase.rows(self.indices() if indices is None else self._all_made(indices))
+
+    def phases(self, indices: NDArray[np.integer] | None = None) -> NDArray[np.uint8]:
+        """Phase maps of textures (n, y, x) uint8, 0 or 1; `indices` as in `phase_bits`."""
+        return unpacked(self.phase_bits(indices), self._phase.shape[3])
 
     @cached_property
     def parameters(self) -> CheckedArray:
@@ -85,11 +114,13 @@ class Corpus:
     @cached_property
     def particles(self) -> CheckedArray:
         """Particles (sample, slot, column) float32, NaN-padded; x, y from the field's centre."""
+        self.aggregate_recipe  # noqa: B018
         return self.array("particles")
 
     @cached_property
     def n_particles(self) -> CheckedArray:
         """Number of particles (sample,) int32."""
+        self.aggregate_recipe  # noqa: B018
         return self.array("n_particles")
 
     @cached_property
@@ -123,6 +154,13 @@ class Corpus:
         return Recipe.from_dict(self.attributes["recipe"], folder=folder, source=source, with_table=False)
 
     @property
+    def aggregate_recipe(self) -> AggregateRecipe:
+        """The recipe, where it is one of aggregates. UserError, one line, for a corpus of another kind."""
+        if not isinstance(self.recipe, AggregateRecipe):
+            raise UserError(f"{self.path}: a corpus of kind {self.kind} holds no aggregates")
+        return self.recipe
+
+    @property
     def channel_names(self) -> tuple[str, ...]:
         """Names of the image channels."""
         return tuple(self.attributes["channel_names"])
@@ -144,7 +182,7 @@ class Corpus:
 
     def tasks(self, finished: bool) -> list[layout.Task]:
         """What is finished, or what is not: reference probes first, then shards."""
-        kinds = [kind for kind in layout.STATUS if kind == "shard" or self.recipe.validation is not None]
+        kinds = [kind for kind in layout.STATUS if kind == "shard" or self.recipe.probes is not None]
         return [(kind, int(k)) for kind in kinds for k in np.flatnonzero(self._done(kind) == finished)]
 
     def _done(self, kind: str) -> NDArray[np.bool_]:
@@ -199,14 +237,15 @@ class Corpus:
 
     def field(self, index: int) -> Field:
         """Field of view of a sample, in the coordinates of its particles."""
-        return Field(shape=self.images.shape[2:], pixel_size_nm=float(self.pixel_size[self._made(index)]))
+        return Field(shape=self.recipe.image_shape, pixel_size_nm=float(self.pixel_size[self._made(index)]))
 
     def aggregate(self, index: int) -> HeteroAggregate:
         """Aggregate of a sample, rebuilt from the stored particles (float32) and the recipe's shapes."""
+        recipe = self.aggregate_recipe
         count = int(self.n_particles[self._made(index)])
         table = np.asarray(self.particles[index], np.float64)[:count]
         radii, phase, quaternions = table[:, 3], table[:, 6].astype(np.int64), table[:, 7:11]
-        shape, semi_axes, polytopes = shape_arrays(self.recipe.phase_shapes, phase, radii)
+        shape, semi_axes, polytopes = shape_arrays(recipe.phase_shapes, phase, radii)
         return HeteroAggregate(
             centres=table[:, 0:3],
             radii=radii,
@@ -280,6 +319,15 @@ class Corpus:
                     f"{self.path}: sample {index} is not made yet (shard {shard} is not finished)"
                 )
         return int(index)
+
+    def _all_made(self, indices: NDArray[np.integer]) -> NDArray[np.int64]:
+        """`indices` (n,), if these samples exist and are finished."""
+        found = np.asarray(indices, np.int64).reshape(-1)
+        for shard in np.unique(found // self._per_shard):
+            self._made(int(found[found // self._per_shard == shard].min()))
+        if len(found):
+            self._made(int(found.max()))
+        return found
 
     @cached_property
     def _finished_once(self) -> NDArray[np.bool_]:

@@ -16,6 +16,9 @@ from simulate.corpus.reader import Corpus
 from simulate.engines.base import Block, BlockEngine, BlockResult, make_engine, whole_image
 from simulate.fft_plans import with_plans
 from simulate.realise import Realisation, Sample, realise, sample_of
+from simulate.textures.arrays import texture_columns
+from simulate.textures.realise import render_texture
+from simulate.textures.recipe import TextureRecipe
 
 Pair = tuple[str, Any, Any, float]
 """An array's name, what is stored, what was computed, and the largest value that is stored of the sample."""
@@ -38,21 +41,37 @@ class Again:
 def recomputed(corpus: Corpus, count: int, seed: int | None, device: str) -> Iterator[Again]:
     """`count` random samples, or random blocks with something to compute, in order, made on a device."""
     rng, samples = default_rng(seed), corpus.indices()
+    if isinstance(corpus.recipe, TextureRecipe):
+        yield from _textures(corpus, corpus.recipe, _some(samples, count, rng))
+        return
+    recipe = corpus.aggregate_recipe
     engine = block_engine(corpus.recipe, device)
     if engine is not None:
         with_plans(engine, corpus.path.parent)
         yield from _blocks(corpus, engine, count, rng)
         return
-    whole = with_plans(make_engine(corpus.recipe.engine_settings, device), corpus.path.parent)
-    for index in sorted(int(i) for i in rng.choice(samples, size=min(count, len(samples)), replace=False)):
-        made = realise(corpus.recipe, index)
-        image = whole_image(whole, made.scene, corpus.recipe.microscope)
+    whole = with_plans(make_engine(recipe.engine_settings, device), corpus.path.parent)
+    for index in _some(samples, count, rng):
+        made = realise(recipe, index)
+        image = whole_image(whole, made.scene, recipe.microscope)
         yield Again(index, None, _pairs(corpus, index, made, image, None))
+
+
+def _some(samples: NDArray[np.int64], count: int, rng: np.random.Generator) -> list[int]:
+    """`count` of the samples, or all if there are fewer, in order."""
+    return sorted(int(i) for i in rng.choice(samples, size=min(count, len(samples)), replace=False))
+
+
+def _textures(corpus: Corpus, recipe: TextureRecipe, indices: list[int]) -> Iterator[Again]:
+    for index in indices:
+        new = texture_columns(recipe, [render_texture(recipe, index)], corpus.descriptor_names)
+        stored = {name: np.asarray(corpus.array(name)[index]) for name in new}
+        yield Again(index, None, [(name, row, new[name][0], _largest(row)) for name, row in stored.items()])
 
 
 def _blocks(corpus: Corpus, engine: BlockEngine, count: int, rng: np.random.Generator) -> Iterator[Again]:
     """One block of each of `count` samples; more of each where there are fewer samples."""
-    recipe, order = corpus.recipe, rng.permutation(corpus.indices())
+    recipe, order = corpus.aggregate_recipe, rng.permutation(corpus.indices())
     share, more = divmod(count, len(order))
     for place, index in sorted(enumerate(int(i) for i in order), key=lambda item: item[1]):
         size = share + (place < more)
@@ -72,7 +91,7 @@ def _pairs(
     corpus: Corpus, index: int, made: Realisation, image: BlockResult, block: Block | None
 ) -> list[Pair]:
     """What is stored of a sample and what was computed; of its image, the block."""
-    again, count = sample_of(corpus.recipe, made, image), int(corpus.n_particles[index])
+    again, count = sample_of(corpus.aggregate_recipe, made, image), int(corpus.n_particles[index])
     window = ... if block is None else block.window
     errors = corpus.standard_error
     images: list[tuple[str, Any, Any]] = [("images", corpus.images[index], again.image)]

@@ -13,6 +13,7 @@ from simulate.corpus.provenance import devices
 from simulate.corpus.reader import Corpus
 from simulate.corpus.recompute import recomputed, relative_difference
 from simulate.devices import CPU, device_for
+from simulate.textures.verify import check_textures
 from simulate.validation import probed_samples
 from stochgeom.errors import UserError
 
@@ -108,12 +109,13 @@ def check_task(corpus: Corpus, task: Task) -> list[str]:
 
 def check_probes(corpus: Corpus, number: int) -> list[str]:
     """What is wrong with the reference probes of the aggregate `number`, as lines."""
-    settings = corpus.recipe.validation
+    recipe = corpus.aggregate_recipe
+    settings = recipe.validation
     assert settings is not None
     count = settings.places * settings.positions
     rows = slice(number * count, (number + 1) * count)
     columns = {name: np.asarray(corpus.array(f"validation/{name}")[rows]) for name in layout.PROBE_COLUMNS}
-    sample = probed_samples(corpus.recipe, len(corpus))[number]
+    sample = probed_samples(recipe, len(corpus))[number]
     checks = {
         "sample: not the one that is probed": (columns["sample"] == sample).all(),
         "place: not in order": (
@@ -136,15 +138,19 @@ def check_shard(corpus: Corpus, shard: int) -> list[str]:
     """What is wrong with the samples of one shard, as lines."""
     owned = shard_range(shard, len(corpus), corpus.recipe.samples_per_shard)
     rows = slice(owned.start, owned.stop)
-    images = np.asarray(corpus.images[rows])
     where = f"shard {shard} (samples {owned.start} to {owned.stop - 1})"
+    problems = check_textures(corpus, rows) if corpus.kind == "texture" else _check_aggregates(corpus, rows)
+    return [f"{where}: {problem}" for problem in problems]
+
+
+def _check_aggregates(corpus: Corpus, rows: slice) -> list[str]:
+    images = np.asarray(corpus.images[rows])
     problems = []
     if not np.isfinite(images).all():
         problems.append("images: not finite")
     elif images.min() < 0 or images.max() > 1:
         problems.append(f"images: {images.min():.3g} to {images.max():.3g} outside 0 to 1")
-    problems += _check_errors(corpus, rows) + _check_truth(corpus, rows)
-    return [f"{where}: {problem}" for problem in problems]
+    return problems + _check_errors(corpus, rows) + _check_truth(corpus, rows)
 
 
 def _check_errors(corpus: Corpus, rows: slice) -> list[str]:
@@ -184,7 +190,7 @@ def _check_truth(corpus: Corpus, rows: slice) -> list[str]:
 
 def _asked(corpus: Corpus) -> NDArray[np.bool_]:
     """Which columns of `parameters` the recipe's kernel asks for; the others are NaN."""
-    laws = corpus.recipe.aggregate
+    laws = corpus.aggregate_recipe.aggregate
     middle = laws.parameters(np.full(len(laws.slots), 0.5))
     return np.isfinite(list(middle.columns().values()))
 

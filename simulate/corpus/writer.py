@@ -20,13 +20,17 @@ from numpy.typing import NDArray
 from zarr.core.sync import sync
 from zarr.storage import LocalStore
 
+from simulate.aggregate_recipe import AggregateRecipe
 from simulate.corpus import layout
 from simulate.corpus.block_files import remove_blocks
+from simulate.textures.arrays import texture_columns
+from simulate.textures.recipe import TextureRecipe
 from stochgeom.errors import UserError
 
 if TYPE_CHECKING:
     from simulate.realise import Sample
     from simulate.recipe import Recipe
+    from simulate.textures.realise import TextureSample
 
 
 class CorpusWriter:
@@ -41,7 +45,7 @@ class CorpusWriter:
         errors = bool(self.group.attrs.get("standard_error", False))
         self._arrays = [spec.name for spec in layout.sample_arrays(recipe, self.samples, errors)]
 
-    def write_shard(self, shard: int, samples: Sequence[Sample]) -> None:
+    def write_shard(self, shard: int, samples: Sequence[Sample] | Sequence[TextureSample]) -> None:
         """Store all samples of a shard, in order, then mark it finished."""
         owned = layout.shard_range(shard, self.samples, self.recipe.samples_per_shard)
         if [sample.index for sample in samples] != list(owned):
@@ -53,7 +57,7 @@ class CorpusWriter:
 
     def write_validation(self, task: int, rows: dict[str, NDArray[Any]]) -> None:
         """Store the reference probes of one aggregate, then mark them finished."""
-        settings = self.recipe.validation
+        settings = self.recipe.probes
         assert settings is not None
         count = settings.places * settings.positions
         for spec in layout.validation_arrays(self.recipe):
@@ -74,25 +78,35 @@ class CorpusWriter:
         except Exception:  # as zarr and its codecs raise them
             return False
 
-    def _columns(self, samples: Sequence[Sample]) -> dict[str, NDArray[Any]]:
-        slots, names = self.recipe.aggregate.largest_n, self.recipe.descriptor_names
-        kept = [names.index(name) for name in self._descriptors]
-        particles = np.full((len(samples), slots, len(layout.PARTICLE_COLUMNS)), np.nan, np.float32)
-        for row, sample in zip(particles, samples, strict=True):
-            row[: len(sample.particles)] = sample.particles
-        columns: dict[str, NDArray[Any]] = {
-            "images": np.stack([sample.image for sample in samples]),
-            "parameters": np.stack([sample.parameters for sample in samples]),
-            "descriptors": np.stack([sample.descriptors[kept] for sample in samples]),
-            "pixel_size": np.array([sample.pixel_size_nm for sample in samples]),
-            "particles": particles,
-            "n_particles": np.array([len(sample.particles) for sample in samples], np.int32),
-            "split": np.array([self.recipe.split.of(sample.index) for sample in samples], np.uint8),
-            "draws": np.array([sample.draws for sample in samples], np.uint16),
-            "truth/cropped": np.array([sample.cropped for sample in samples], np.uint8),
-        }
-        errors = [sample.standard_error for sample in samples if sample.standard_error is not None]
-        return columns | ({layout.ERRORS: np.stack(errors)} if errors else {})
+    def _columns(self, samples: Sequence[Any]) -> dict[str, NDArray[Any]]:
+        """Rows of every array for samples of the recipe's kind."""
+        if isinstance(self.recipe, TextureRecipe):
+            return texture_columns(self.recipe, samples, self._descriptors)
+        assert isinstance(self.recipe, AggregateRecipe)
+        return _aggregate_columns(self.recipe, samples, self._descriptors)
+
+
+def _aggregate_columns(
+    recipe: AggregateRecipe, samples: Sequence[Sample], descriptors: Sequence[str]
+) -> dict[str, NDArray[Any]]:
+    slots, names = recipe.aggregate.largest_n, recipe.descriptor_names
+    kept = [names.index(name) for name in descriptors]
+    particles = np.full((len(samples), slots, len(layout.PARTICLE_COLUMNS)), np.nan, np.float32)
+    for row, sample in zip(particles, samples, strict=True):
+        row[: len(sample.particles)] = sample.particles
+    columns: dict[str, NDArray[Any]] = {
+        "images": np.stack([sample.image for sample in samples]),
+        "parameters": np.stack([sample.parameters for sample in samples]),
+        "descriptors": np.stack([sample.descriptors[kept] for sample in samples]),
+        "pixel_size": np.array([sample.pixel_size_nm for sample in samples]),
+        "particles": particles,
+        "n_particles": np.array([len(sample.particles) for sample in samples], np.int32),
+        "split": np.array([recipe.split.of(sample.index) for sample in samples], np.uint8),
+        "draws": np.array([sample.draws for sample in samples], np.uint16),
+        "truth/cropped": np.array([sample.cropped for sample in samples], np.uint8),
+    }
+    errors = [sample.standard_error for sample in samples if sample.standard_error is not None]
+    return columns | ({layout.ERRORS: np.stack(errors)} if errors else {})
 
 
 def prepare_store(out: str | Path, recipe: Recipe, samples: int, overwrite: bool = False) -> Path:

@@ -14,7 +14,7 @@ from stochgeom.errors import UserError
 
 if TYPE_CHECKING:
     from simulate.microscope import Microscope
-    from simulate.recipe import MultisliceSettings, ResponseSettings, WindowedSettings
+    from simulate.recipe_settings import MultisliceSettings, ResponseSettings, WindowedSettings
     from simulate.scene import Scene
 
 

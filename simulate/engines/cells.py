@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from simulate.engines.base import Block
     from simulate.microscope import Microscope
-    from simulate.recipe import MultisliceSettings
+    from simulate.recipe_settings import MultisliceSettings
     from simulate.scene import Scene
     from stochgeom.projection import Field
 

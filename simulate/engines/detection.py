@@ -15,7 +15,7 @@ from stochgeom.errors import UserError, require
 
 if TYPE_CHECKING:
     from simulate.microscope import Detector, Microscope
-    from simulate.recipe import MultisliceSettings
+    from simulate.recipe_settings import MultisliceSettings
     from simulate.scene import Scene
 
 Composition = Mapping[str, float]

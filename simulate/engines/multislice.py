@@ -29,7 +29,7 @@ from stochgeom.errors import UserError, require
 
 if TYPE_CHECKING:
     from simulate.microscope import Microscope
-    from simulate.recipe import MultisliceSettings
+    from simulate.recipe_settings import MultisliceSettings
     from simulate.scene import Scene
 
 Measure = Callable[[NDArray[np.float64], list[Any]], Any]

@@ -14,7 +14,7 @@ from simulate.engines.cells import Cell, filled_slices
 
 if TYPE_CHECKING:
     from simulate.microscope import Microscope
-    from simulate.recipe import MultisliceSettings
+    from simulate.recipe_settings import MultisliceSettings
     from simulate.scene import Scene
 
 _POTENTIAL_STEPS = 2  # a slice of potential costs about as much as so many steps of a wave

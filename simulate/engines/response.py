@@ -30,7 +30,7 @@ from stochgeom.projection import Beams, Field
 if TYPE_CHECKING:
     from simulate.engines.tables import ResponseTable
     from simulate.microscope import Microscope
-    from simulate.recipe import ResponseSettings
+    from simulate.recipe_settings import ResponseSettings
     from stochgeom.aggregate import HeteroAggregate
 
 JITTER_KEY = 10**9

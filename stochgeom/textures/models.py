@@ -45,6 +45,14 @@ _SAMPLERS: dict[str, Callable[[Any, np.random.Generator], Texture]] = {
     "voronoi": sample_voronoi,
     "lamellae": sample_lamellae,
 }
+_MORE_TRUTH: dict[str, tuple[str, ...]] = {
+    "lines": ("length_nm", "thickness_nm"),
+    "gaussian-field": ("threshold",),
+    "boolean-discs": ("intensity_per_nm2",),
+    "boolean-fibres": ("orientational_order", "intensity_per_nm2"),
+    "voronoi": ("grains_of_phase_1",),
+    "lamellae": ("period_nm",),
+}
 _TWO_POINT: dict[str, Callable[[Any, np.ndarray, np.ndarray], np.ndarray]] = {
     "gaussian-field": gaussian_field_two_point,
     "boolean-discs": boolean_discs_two_point,
@@ -67,6 +75,21 @@ def expected_volume_fraction(parameters: TextureParameters) -> float:
     """Mean volume fraction of phase 1 over all textures of these parameters."""
     _model(parameters)
     return parameters.expected_volume_fraction
+
+
+def truth_names(parameters: TextureParameters) -> tuple[str, ...]:
+    """Names in the truth of textures of these parameters whose values are numbers and not always NaN."""
+    oriented = {
+        "lines": True,
+        "lamellae": True,
+        "gaussian-field": getattr(parameters, "stretch", 1.0) > 1,
+        "boolean-fibres": getattr(parameters, "orientation_spread_degrees", 90.0) < 90,
+    }
+    model = _model(parameters)
+    names = ["volume_fraction"]
+    names += ["orientation_degrees"] if oriented.get(model, False) else []
+    names += ["count"] if model != "gaussian-field" else []
+    return (*names, *_MORE_TRUTH[model])
 
 
 def two_point(parameters: TextureParameters, x_nm: ArrayLike, y_nm: ArrayLike = 0.0) -> np.ndarray:

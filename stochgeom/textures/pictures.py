@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import UserError, require
+from ..projection import Field
 from .measure import measured_two_point
 from .models import TextureParameters, expected_volume_fraction, sample_texture, two_point
 from .texture import Texture
@@ -24,8 +25,13 @@ COLUMNS = 6
 
 def draw_texture(ax: Axes, texture: Texture) -> None:
     """Phase 1 black on white, y downwards, with a scale bar in nm below."""
-    left, right, bottom, top = texture.field.extent_nm
-    ax.imshow(texture.phase, cmap="gray_r", vmin=0, vmax=1, extent=(left, right, bottom, top))
+    draw_phase(ax, texture.phase, texture.field)
+
+
+def draw_phase(ax: Axes, phase: np.ndarray, field: Field) -> None:
+    """The same of a phase map (ny, nx) of zeros and ones."""
+    left, right, bottom, top = field.extent_nm
+    ax.imshow(phase, cmap="gray_r", vmin=0, vmax=1, extent=(left, right, bottom, top))
     ax.set_xticks([])
     ax.set_yticks([])
     width = right - left

@@ -13,7 +13,7 @@ from simulate.engines.base import Block, BlockEngine, BlockResult, make_engine, 
 from simulate.engines.cells import filled_slices
 from simulate.material import Material
 from simulate.microscope import Detector, Microscope
-from simulate.recipe import MultisliceSettings
+from simulate.recipe_settings import MultisliceSettings
 from simulate.scene import Scene
 from stochgeom.aggregate import HeteroAggregate
 from stochgeom.projection import Field

@@ -18,7 +18,7 @@ from simulate.engines.cells import beam_slices, cells, good_size, reaches_nm
 from simulate.engines.detection import Detection
 from simulate.material import Material
 from simulate.microscope import Detector, Microscope
-from simulate.recipe import MultisliceSettings
+from simulate.recipe_settings import MultisliceSettings
 from simulate.scene import Scene
 from stochgeom.aggregate import HeteroAggregate
 from stochgeom.errors import UserError

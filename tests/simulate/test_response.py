@@ -16,7 +16,8 @@ from simulate.engines.tables import PhaseResponse, ResponseTable
 from simulate.generate import generate
 from simulate.microscope import Detector, Microscope
 from simulate.realise import realise
-from simulate.recipe import Recipe, ResponseSettings
+from simulate.recipe import Recipe
+from simulate.recipe_settings import ResponseSettings
 from simulate.scene import Scene
 from stochgeom.aggregate import HeteroAggregate
 from stochgeom.errors import UserError
