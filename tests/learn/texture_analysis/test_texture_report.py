@@ -380,7 +380,13 @@ def test_drawn_textures_depend_on_seed_and_index_alone():
 def test_loss_terms_are_found_nested_or_flat():
     history = [
         {"epoch": 1, "images": 5, "seconds": 2.0, "train": {"loss": 3.0, "kl": 1.0}, "validation_loss": 4.0},
-        {"epoch": 2, "train": {"loss": 2.0, "kl": float("nan")}, "validation_loss": 3.0, "note": "x"},
+        {
+            "epoch": 2,
+            "training_loss": 2.0,
+            "train": {"kl": float("nan")},
+            "validation_loss": 3.0,
+            "note": "x",
+        },
         {"validation_loss": 9.0},
     ]
     found = loss_terms(history)
