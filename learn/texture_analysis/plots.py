@@ -10,6 +10,7 @@ from learn.plots import GREY, INK, condition_colour, new_figure
 from learn.scores import quantile_edges
 
 from .analysis import TextureAnalysis
+from .published import OURS
 from .scores import FIGURES, Figure
 from .texture_set import orientation_classes
 
@@ -86,7 +87,7 @@ def _known(analysis: TextureAnalysis, key: str) -> list[bool]:
 def _published_marks(axes: Axes, analysis: TextureAnalysis, merit: Figure, scale: float) -> None:
     if analysis.published is None:
         return
-    value = analysis.published.figures.get("statistics", {}).get(merit.key)
+    value = analysis.published.figures.get(OURS, {}).get(merit.key)
     if value is not None:
         axes.axvline(scale * value, color=INK, lw=0.9, ls=(0, (4, 3)))
         axes.text(
