@@ -13,7 +13,6 @@ from torch import Tensor
 INK = 0.5
 """Pixels above belong to what must stay inside the image."""
 
-
 FORBIDDEN = -1e30
 
 
