@@ -16,6 +16,8 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("NUMBA_NUM_THREADS", "1")
@@ -34,7 +36,8 @@ from simulate.recipe import MultisliceSettings, Recipe
 from simulate.recipe_settings import WindowedSettings
 from simulate.windowed.atomic import atom_table
 from simulate.windowed.multislice import Flight, Multislice
-from simulate.windowed.plans import Planner
+from simulate.windowed.passes import only_transforms
+from simulate.windowed.plans import Planner, Plans
 from simulate.windowed.slices import SliceMemory, TileSlices
 from simulate.windowed.wave_grids import wave_grid
 from simulate.windowed.windows import Run
@@ -104,12 +107,13 @@ def ours(size: int, slab, scope: Microscope) -> tuple[float, float]:
         slab.numbers, slab.positions, (0.0, 0.0), (size + 2, size + 2), SAMPLING, THICKNESS, tables
     )
     grid = wave_grid(size, SAMPLING, scope.model_dump_json())
-    plans = Planner().plans(size, grid.columns)
+    plans = stored_plans(size, grid.columns)
     flyer = Multislice(tile, {size: grid}, {size: plans}, 0.0, SliceMemory(4e9))
     rooms = SliceMemory(4e9).slices(tile.shape, len(tile.beyond), len(tile))
     made = {k: tile.make(k, room) for k, room in enumerate(rooms)}
     tile.make = lambda k, room: made[k]  # type: ignore[method-assign]  # built beforehand, as abTEM's are
     room = np.empty((PROBES, size**2), np.complex64)
+    reach = plans.whole_lines(grid.reach)
 
     def fly() -> None:
         run = Run(np.arange(len(tile)), size)
@@ -118,12 +122,20 @@ def ours(size: int, slab, scope: Microscope) -> tuple[float, float]:
 
     def transform() -> None:
         plans.work[...] = 0
+        plans.rows[...] = 0
         for _ in range(PROBES * SLICES):
-            plans.forward.execute()
-            plans.backward()
+            only_transforms(plans.calls, plans.work, plans.rows, plans.columns, plans.kept, reach)
 
     fly()
     return seconds(fly), seconds(transform)
+
+
+def stored_plans(size: int, columns: int) -> Plans:
+    """Plans as a corpus keeps them."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "plans.json"
+        Planner().save(path, [(size, columns)], patient=True)
+        return Planner.load(path).plans(size, columns)
 
 
 def whole_aggregate() -> None:
