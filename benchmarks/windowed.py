@@ -14,8 +14,11 @@ the detector), scaled by its own.
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -47,20 +50,22 @@ BATCHES = (1, 2, 4, 8, 24)
 MICROSCOPE = Microscope()
 RING = (30.0, 50.0)
 """A detector that the grid holds, in mrad: all that abTEM can detect on it."""
+ROUNDS = 5
 DETECTORS = {
     "the same ring": (Detector(name="ring", inner_mrad=RING[0], outer_mrad=RING[1]),),
     "HAADF, with all that leaves the band": MICROSCOPE.detectors,
 }
 
 
-def seconds(call, times: int = 3) -> float:
-    """Least processor time of a call."""
+def seconds(*calls: Callable[[], None]) -> list[float]:
+    """Least processor time of each call, all of them in turn: what else a machine does slows all alike."""
     taken = []
-    for _ in range(times):
-        begin = time.process_time()
-        call()
-        taken.append(time.process_time() - begin)
-    return min(taken)
+    for _ in range(ROUNDS):
+        for call in calls:
+            begin = time.process_time()
+            call()
+            taken.append(time.process_time() - begin)
+    return [min(taken[k :: len(calls)]) for k in range(len(calls))]
 
 
 def same_windows(size: int) -> None:
@@ -85,20 +90,23 @@ def same_windows(size: int) -> None:
         def theirs(batch: int) -> None:
             probe.multislice(potential, scan=scan, detectors=detector, max_batch=batch, lazy=False)
 
-        times = {batch: seconds(lambda batch=batch: theirs(batch)) for batch in BATCHES}
+        batched = [partial(theirs, batch) for batch in BATCHES]
+        scopes = [MICROSCOPE.model_copy(update={"detectors": detectors}) for detectors in DETECTORS.values()]
+        taken = seconds(*batched, *itertools.chain.from_iterable(ours(size, slab, s) for s in scopes))
+    times, unit = dict(zip(BATCHES, taken, strict=False)), 1e3 / (PROBES * SLICES)
     best = min(times, key=times.__getitem__)
-    unit = 1e3 / (PROBES * SLICES)
     print(f"{size}^2: abTEM {unit * times[best]:.3f} ms per probe and slice (batches of {best}), {RING} mrad")
-    for label, detectors in DETECTORS.items():
-        flown, transforms = ours(size, slab, MICROSCOPE.model_copy(update={"detectors": detectors}))
+    for label, flown, transforms in zip(
+        DETECTORS, *(taken[len(BATCHES) + k :: 2] for k in (0, 1)), strict=True
+    ):
         print(
             f"  windowed, {label}: {unit * flown:.3f} ms, ratio {times[best] / flown:.2f}; "
             f"its transforms alone {unit * transforms:.3f} ms, loop over transforms {flown / transforms:.2f}"
         )
 
 
-def ours(size: int, slab, scope: Microscope) -> tuple[float, float]:
-    """Processor time of the same probes by the windowed engine's loop, and of its transforms alone."""
+def ours(size: int, slab, scope: Microscope) -> tuple[Callable[[], None], Callable[[], None]]:
+    """The same probes by the windowed engine's loop, and its transforms alone, by the plans of a corpus."""
     tables = {
         int(z): atom_table(symbol, scope.energy_ev, SAMPLING, scope.detectors)
         for z, symbol in zip(slab.numbers, slab.get_chemical_symbols(), strict=True)
@@ -127,7 +135,7 @@ def ours(size: int, slab, scope: Microscope) -> tuple[float, float]:
             only_transforms(plans.calls, plans.work, plans.rows, plans.columns, plans.kept, reach)
 
     fly()
-    return seconds(fly), seconds(transform)
+    return fly, transform
 
 
 def stored_plans(size: int, columns: int) -> Plans:

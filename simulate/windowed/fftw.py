@@ -110,5 +110,5 @@ def _execute(context, function, plan, source, target):  # type: ignore[no-untype
 
 execute: Any = intrinsic(_execute)
 """`execute(function, plan, source, target)` for compiled functions, all intp: the addresses of
-`fftwf_execute_dft` (`execute_address`), of a plan, and of the first points of two arrays (`array.ctypes.data`).
+`fftwf_execute_dft` (`execute_address`), of a plan, and of two arrays (`array.ctypes.data`).
 """

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,6 +83,11 @@ class Multislice:
     memory: SliceMemory
     _ramps: dict[tuple[int, float], Ramp] = field(default_factory=dict)
 
+    @cached_property
+    def heights(self) -> list[float]:
+        """Where the tile's slices act, in Å."""
+        return [self.tile.height(k) for k in range(len(self.tile))]
+
     def run(self, flights: list[Flight]) -> None:
         """Fly all probes to the end; their `signal` (channel,) is then complete."""
         needed = np.zeros(len(self.tile), bool)
@@ -100,26 +106,22 @@ class Multislice:
         """Take one probe through those of the slices that it feels."""
         while not flight.finished:
             run = flight.runs[flight.run]
-            if int(run.slices[flight.next_slice]) not in made:
+            left: list[int] = run.slices[flight.next_slice :].tolist()
+            if left[0] not in made:
                 return
             grid = self.grids[run.size]
             halfway = self._enter(flight, grid)
-            last = len(run.slices) - 1
-            while int(k := run.slices[flight.next_slice]) in made:
-                self._transmit(flight, grid, made[int(k)], halfway)
+            for here, there in pairwise(left):
+                self._transmit(flight, grid, made[here], halfway)
                 halfway = True
-                if flight.next_slice == last:
-                    break
-                self._read(flight, grid, int(k))
-                self._step(flight, grid, self._distance(run, flight.next_slice))
+                self._read(flight, grid, here)
+                self._step(flight, grid, self.heights[there] - self.heights[here])
                 flight.next_slice += 1
-            else:
-                self._keep(flight, grid)
-                return
+                if there not in made:
+                    self._keep(flight, grid)
+                    return
+            self._transmit(flight, grid, made[left[-1]], halfway)
             self._end_run(flight, grid)
-
-    def _distance(self, run: Run, k: int) -> float:
-        return self.tile.height(int(run.slices[k + 1])) - self.tile.height(int(run.slices[k]))
 
     def _enter(self, flight: Flight, grid: WaveGrid) -> bool:
         """Put the wave into the work array: the kept one, or the probe at the height of its first slice.
@@ -135,7 +137,7 @@ class Multislice:
             plans.work[:, :kept], plans.work[:, -kept:] = flight.wave[:, :kept], flight.wave[:, kept:]
             return True
         shift = (flight.centre - np.array(flight.middle) + grid.size // 2) * grid.sampling
-        distance = self.tile.height(int(flight.runs[0].slices[0])) - self.focus
+        distance = self.heights[int(flight.runs[0].slices[0])] - self.focus
         along_x, along_y = (grid.ramp(distance, float(s)) for s in shift)
         probe_columns(plans.calls, plans.work, plans.columns, plans.kept, grid.probe, along_x, along_y)
         return True
@@ -148,22 +150,18 @@ class Multislice:
     def _transmit(self, flight: Flight, grid: WaveGrid, made: Slice, halfway: bool) -> None:
         plans, (x, y) = self.plans[grid.size], flight.middle
         y0, x0 = y - grid.size // 2, x - grid.size // 2
-        sums = np.zeros(len(made.signal))
         across_rows(
             plans.calls, plans.work, plans.rows, plans.kept, halfway,
-            made.transmission, made.signal, y0, x0, sums,
+            made.transmission, made.signal, y0, x0, flight.signal, self.tile.beyond,
         )  # fmt: skip
-        flight.signal[self.tile.beyond] += sums / grid.size**2
 
     def _step(self, flight: Flight, grid: WaveGrid, distance: float) -> None:
         """From the transmitted wave to the wave in front of the next slice; what leaves the band is seen."""
-        plans, sums = self.plans[grid.size], np.zeros(len(grid.leaving))
+        plans = self.plans[grid.size]
         across_columns(
             plans.calls, plans.work, plans.columns, plans.kept, plans.whole_lines(grid.reach),
-            grid.limit, *self._ramp(grid, distance), grid.leaving, sums,
+            grid.limit, *self._ramp(grid, distance), grid.leaving, flight.signal,
         )  # fmt: skip
-        if len(sums):
-            flight.signal += sums / grid.size**4
 
     def _exit(self, grid: WaveGrid) -> NDArray[np.float64]:
         """What the detectors see (channel,) of the wave in the work array, which stays as it is: halfway
@@ -174,7 +172,7 @@ class Multislice:
             plans.calls, plans.work, plans.columns, 0, grid.size // 2,
             grid.limit, *self._ramp(grid, 0.0), grid.held, sums,
         )  # fmt: skip
-        return sums / grid.size**4
+        return sums
 
     def _read(self, flight: Flight, grid: WaveGrid, k: int) -> None:
         """Keep what the detectors would see if the material ended after slice k, where that is asked for."""
@@ -202,7 +200,7 @@ class Multislice:
             return
         self._read(flight, grid, last)
         before, after = flight.runs[flight.run - 1], flight.runs[flight.run]
-        distance = self.tile.height(int(after.slices[0])) - self.tile.height(int(before.slices[-1]))
+        distance = self.heights[int(after.slices[0])] - self.heights[int(before.slices[-1])]
         if after.size > grid.size:
             wider = self.grids[after.size]
             self._pad(grid, wider)

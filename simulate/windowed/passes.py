@@ -65,15 +65,31 @@ def propagated(line, limit, real, imaginary, c, d):  # type: ignore[no-untyped-d
         line[2 * y + 1] = a * h + b * g
 
 
+@numba.njit(nogil=True, fastmath=True)
+def seen_and_propagated(line, weight, limit, real, imaginary, c, d):  # type: ignore[no-untyped-def]
+    """`seen`, then `propagated`, at once."""
+    total = np.float32(0.0)
+    for y in range(limit.size):
+        g = (c * real[y] - d * imaginary[y]) * limit[y]
+        h = (c * imaginary[y] + d * real[y]) * limit[y]
+        a, b = line[2 * y], line[2 * y + 1]
+        total += (a * a + b * b) * weight[y]
+        line[2 * y] = a * g - b * h
+        line[2 * y + 1] = a * h + b * g
+    return total
+
+
 @numba.njit(cache=True, nogil=True, fastmath=True)
-def across_rows(calls, work, rows, kept, halfway, transmission, signal, y0, x0, sums):  # type: ignore[no-untyped-def]
-    """Through a slice: work *= transmission in the window at (y0, x0), sum |wave|^2 signal to `sums` (c,).
+def across_rows(calls, work, rows, kept, halfway, transmission, signal, y0, x0, sums, channels):  # type: ignore[no-untyped-def]
+    """Through a slice: detected with its kernels `signal`, then multiplied by its transmission.
 
     work (n, n) complex64: the wave in front of the slice, halfway transformed if `halfway`, and else in
-    space; in the end halfway transformed. `kept`: columns at both ends of a row that it has. rows (r, n): room
-    for r rows. transmission (2, y, x), signal (c, y, x) float32.
+    space; in the end halfway transformed. `kept`: columns at both ends of a row that it has. rows (r, n):
+    room for r rows. transmission (2, y, x), signal (c, y, x) float32, of which the window at (y0, x0) is
+    taken; the shares sum |wave|^2 signal / n^2 of the beam are added to sums[channels], channels (c,).
     """
     n, count, last = work.shape[0], rows.shape[0], signal.shape[0] - 1
+    scale = 1.0 / n**2
     base, apart, room = np.intp(work.ctypes.data), work.strides[0], np.intp(rows.ctypes.data)
     for begin in range(0, n, count):
         if halfway:
@@ -87,9 +103,10 @@ def across_rows(calls, work, rows, kept, halfway, transmission, signal, y0, x0, 
             row, y = rows[k].view(np.float32), y0 + begin + k
             real, imaginary = transmission[0, y, x0 : x0 + n], transmission[1, y, x0 : x0 + n]
             for c in range(last):
-                sums[c] += seen(row, signal[c, y, x0 : x0 + n])
+                sums[channels[c]] += scale * seen(row, signal[c, y, x0 : x0 + n])
             if last >= 0:
-                sums[last] += seen_and_multiplied(row, signal[last, y, x0 : x0 + n], real, imaginary)
+                kernel = signal[last, y, x0 : x0 + n]
+                sums[channels[last]] += scale * seen_and_multiplied(row, kernel, real, imaginary)
             else:
                 multiplied(row, real, imaginary)
         execute(calls[0], calls[2], room, base + begin * apart)
@@ -97,7 +114,7 @@ def across_rows(calls, work, rows, kept, halfway, transmission, signal, y0, x0, 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
 def across_columns(calls, work, columns, kept, reach, limit, real, imaginary, weights, sums):  # type: ignore[no-untyped-def]
-    """Through free space: `sums` (c,) get sum |wave|^2 weights, then work *= limit x along_x x along_y.
+    """Through free space: `sums` (c,) get sum |wave|^2 weights / n^4, then work *= limit x along_x x along_y.
 
     work (n, n) complex64, halfway transformed before and after; unchanged if `kept` is 0. `reach`, `kept`:
     columns at both ends that are transformed, and of these the ones that the band holds. columns (c, n): room
@@ -107,21 +124,29 @@ def across_columns(calls, work, columns, kept, reach, limit, real, imaginary, we
     """
     n, count = work.shape[0], columns.shape[0]
     base, room = np.intp(work.ctypes.data), np.intp(columns.ctypes.data)
+    scale, last = 1.0 / n**4, weights.shape[0] - 1
     for half in range(0, reach, count):
         for begin in (half, n - half - count):
             execute(calls[0], calls[3], base + begin * POINT_BYTES, room)
             for k in range(count):
                 x = begin + k
                 column, mirrored = columns[k].view(np.float32), min(x, n - x)
-                for c in range(weights.shape[0]):
-                    sums[c] += seen(column, weights[c, mirrored])
-                if half < kept:
-                    propagated(column, limit[mirrored], real, imaginary, real[x], imaginary[x])
+                inside = half < kept
+                for c in range(last if inside else last + 1):
+                    sums[c] += scale * seen(column, weights[c, mirrored])
+                if not inside:
+                    continue
+                least, along = limit[mirrored], (real[x], imaginary[x])
+                if last >= 0:
+                    weight = weights[last, mirrored]
+                    sums[last] += scale * seen_and_propagated(column, weight, least, real, imaginary, *along)
+                else:
+                    propagated(column, least, real, imaginary, *along)
             if half < kept:
                 execute(calls[0], calls[4], room, base + begin * POINT_BYTES)
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, fastmath=True)
 def probe_columns(calls, work, columns, kept, probe, along_x, along_y):  # type: ignore[no-untyped-def]
     """Put a probe into work (n, n), halfway transformed: probe (x, y) complex64 in frequencies, times
     along_x (n,) and along_y (n,) complex64. Only the `kept` columns at both ends are written.
