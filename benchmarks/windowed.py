@@ -57,10 +57,10 @@ DETECTORS = {
 }
 
 
-def seconds(*calls: Callable[[], None]) -> list[float]:
+def seconds(*calls: Callable[[], None], rounds: int) -> list[float]:
     """Least processor time of each call, all of them in turn: what else a machine does slows all alike."""
     taken = []
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for call in calls:
             begin = time.process_time()
             call()
@@ -90,17 +90,16 @@ def same_windows(size: int) -> None:
         def theirs(batch: int) -> None:
             probe.multislice(potential, scan=scan, detectors=detector, max_batch=batch, lazy=False)
 
-        batched = [partial(theirs, batch) for batch in BATCHES]
+        tried = seconds(*(partial(theirs, batch) for batch in BATCHES), rounds=2)
+        best = BATCHES[int(np.argmin(tried))]
         scopes = [MICROSCOPE.model_copy(update={"detectors": detectors}) for detectors in DETECTORS.values()]
-        taken = seconds(*batched, *itertools.chain.from_iterable(ours(size, slab, s) for s in scopes))
-    times, unit = dict(zip(BATCHES, taken, strict=False)), 1e3 / (PROBES * SLICES)
-    best = min(times, key=times.__getitem__)
-    print(f"{size}^2: abTEM {unit * times[best]:.3f} ms per probe and slice (batches of {best}), {RING} mrad")
-    for label, flown, transforms in zip(
-        DETECTORS, *(taken[len(BATCHES) + k :: 2] for k in (0, 1)), strict=True
-    ):
+        flights = itertools.chain.from_iterable(ours(size, slab, scope) for scope in scopes)
+        abtems, *taken = seconds(partial(theirs, best), *flights, rounds=ROUNDS)
+    unit = 1e3 / (PROBES * SLICES)
+    print(f"{size}^2: abTEM {unit * abtems:.3f} ms per probe and slice (batches of {best}), {RING} mrad")
+    for label, flown, transforms in zip(DETECTORS, taken[::2], taken[1::2], strict=True):
         print(
-            f"  windowed, {label}: {unit * flown:.3f} ms, ratio {times[best] / flown:.2f}; "
+            f"  windowed, {label}: {unit * flown:.3f} ms, ratio {abtems / flown:.2f}; "
             f"its transforms alone {unit * transforms:.3f} ms, loop over transforms {flown / transforms:.2f}"
         )
 
