@@ -25,6 +25,12 @@ ACTIVE_VARIANCE = 0.01
 LIKE_QUANTILE = 0.005
 """A sample is like the originals if each reading lies within all but this share of theirs, at each end."""
 
+STRAIGHT = 0.7
+"""Straightness of a line texture at least: an ellipse, a line with tapered ends, has pi / 4."""
+
+COHERENT = 0.9
+"""Coherence of a line texture at least, over the lowest of the originals."""
+
 
 @dataclass(frozen=True)
 class LatentUse:
@@ -102,6 +108,8 @@ class SampleReadings:
     readings, straightness and interface (n,) of the images cut at the threshold (`interface_length`); nearest
     (n,): distance to the nearest training image, in f-space MSE. like_originals (n,) bool: coherence, volume
     fraction and interface, and for lines their number and straightness, all within what the originals read.
+    line_texture (n,) bool, where lines are counted: as many lines as originals have, straight along one
+    direction, though they may be softer, thicker or tapered (`STRAIGHT`, `COHERENT`).
     """
 
     greyness: np.ndarray
@@ -110,6 +118,7 @@ class SampleReadings:
     interface: np.ndarray
     nearest: np.ndarray
     like_originals: np.ndarray
+    line_texture: np.ndarray | None
 
 
 def read_samples(
@@ -125,8 +134,24 @@ def read_samples(
         interface=interface_length(cut),
         nearest=distance[:, 0],
         like_originals=np.ones(len(cut), bool),
+        line_texture=None,
     )
-    return replace(own, like_originals=_like(own, originals or own, lines))
+    others = originals or own
+    judged = replace(own, like_originals=_like(own, others, lines))
+    return replace(judged, line_texture=_line_texture(own, others)) if lines else judged
+
+
+def _range(wanted: np.ndarray) -> tuple[float, float]:
+    """What all but a few originals read."""
+    low = np.nanquantile(wanted, LIKE_QUANTILE, method="lower")
+    return float(low), float(np.nanquantile(wanted, 1 - LIKE_QUANTILE, method="higher"))
+
+
+def _line_texture(own: SampleReadings, originals: SampleReadings) -> np.ndarray:
+    least, most = _range(originals.readings.count)
+    coherent = own.readings.coherence >= COHERENT * _range(originals.readings.coherence)[0]
+    counted = (own.readings.count >= least) & (own.readings.count <= most)
+    return np.asarray(counted & coherent & (own.straightness >= STRAIGHT))
 
 
 def _like(own: SampleReadings, originals: SampleReadings, lines: bool) -> np.ndarray:
@@ -138,8 +163,7 @@ def _like(own: SampleReadings, originals: SampleReadings, lines: bool) -> np.nda
 
     like = np.ones(len(own.straightness), bool)
     for values, wanted in zip(judged(own), judged(originals), strict=True):
-        low = np.nanquantile(wanted, LIKE_QUANTILE, method="lower")
-        high = np.nanquantile(wanted, 1 - LIKE_QUANTILE, method="higher")
+        low, high = _range(wanted)
         like &= (values >= low) & (values <= high)
     return like
 

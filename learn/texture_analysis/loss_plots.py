@@ -22,8 +22,8 @@ STYLES: dict[str, dict[str, Any]] = {"train": {"ls": ":", "lw": 1.1}, "validatio
 def loss_terms(history: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, tuple[list[float], list[float]]]]:
     """The terms of a training run's loss: {term: {"train" | "validation": (epochs, values)}}.
 
-    Lines may nest (`{"train": {"kl": 1}}`) or name the split first (`train_kl`); numbers without a split are
-    left out, and so are lines without an epoch.
+    Lines may nest (`{"train": {"kl": 1}}`) or name the split first (`train_kl`, `training_kl`); numbers
+    without a split are left out, and so are lines without an epoch.
     """
     found: dict[str, dict[str, tuple[list[float], list[float]]]] = {}
     for line in history:
@@ -32,6 +32,7 @@ def loss_terms(history: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, tupl
             continue
         for key, value in _flat(line):
             split, _, term = key.partition("_")
+            split = "train" if split == "training" else split
             if split in ("train", "validation") and term and np.isfinite(value):
                 epochs, values = found.setdefault(term, {}).setdefault(split, ([], []))
                 epochs.append(float(epoch))

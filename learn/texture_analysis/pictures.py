@@ -96,9 +96,12 @@ def cases_figure(analysis: TextureAnalysis, each: int = 3) -> Figure:
 
 
 def samples_figure(analysis: TextureAnalysis, label: str) -> Figure:
-    """Images from a model's prior; those that read like originals have a green border, others a red one."""
+    """Images from a model's prior; line textures, or without lines those like the originals, have a green
+    border, others a red one.
+    """
     images = analysis.sample_images[label][: SAMPLES[0] * SAMPLES[1]]
-    like = analysis.samples[label].like_originals
+    found = analysis.samples[label]
+    like = found.like_originals if found.line_texture is None else found.line_texture
     rows = -(-len(images) // SAMPLES[1])
     figure, grid = image_grid(rows, SAMPLES[1], images.shape[1:])
     for axes, image, good in zip(grid.ravel(), images, like, strict=False):

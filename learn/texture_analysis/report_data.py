@@ -164,6 +164,7 @@ def _samples(found: SampleReadings) -> dict[str, Any]:
     return {
         "images": len(found.straightness),
         "like_originals": float(found.like_originals.mean()),
+        "line_textures": None if found.line_texture is None else float(found.line_texture.mean()),
         "count": _numbers(found.readings.count),
         "coherence_median": _median(found.readings.coherence),
         "straightness_median": _median(found.straightness),

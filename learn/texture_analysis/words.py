@@ -84,11 +84,17 @@ def _latents(data: Data) -> str:
 
 def _samples(data: Data) -> str:
     one, own = data["samples"][data["headline"]], data["originals"]
-    return (
-        f"Of {one['images']:,} images drawn from its prior, {percent(one['like_originals'], 0)} read like "
-        f"the originals, as {percent(own['like_originals'], 0)} of these do themselves; in f their median "
-        f"distance to the nearest training texture is {scaled(one['nearest_f_mse_median'])}, that of test "
-        f"textures {scaled(own['nearest_f_mse_median'])}."
+    text = f"Of {one['images']:,} images drawn from its prior "
+    if one["line_textures"] is not None:
+        text += (
+            f"{percent(one['line_textures'], 0)} are line textures (of the originals "
+            f"{percent(own['line_textures'], 0)}) and "
+        )
+    return text + (
+        f"{percent(one['like_originals'], 0)} read like the originals in every respect (of these "
+        f"{percent(own['like_originals'], 0)}). In f their median distance to the nearest training texture "
+        f"is {scaled(one['nearest_f_mse_median'])}, that of test textures "
+        f"{scaled(own['nearest_f_mse_median'])}."
     )
 
 

@@ -6,7 +6,6 @@ import csv
 import json
 import re
 from html.parser import HTMLParser
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,14 +22,18 @@ from learn.texture_analysis import (
     write_texture_report,
 )
 from learn.texture_analysis.image_grid import image_grid
-from learn.texture_analysis.latents import latent_use
+from learn.texture_analysis.latents import latent_use, read_samples
 from learn.texture_analysis.loss_plots import loss_terms
 from learn.texture_analysis.pictures import interpolation_pairs
 from learn.texture_analysis.published import PublishedFigures
 from learn.texture_analysis.report_data import metrics
 from learn.texture_analysis.scores import RAW, Bootstrap
+from learn.texture_analysis.statistics_vectors import VectorBlocks
 from learn.texture_analysis.verdicts import verdicts
 from learn.texture_analysis.words import in_unit, spread, summary
+from simulate.corpus.reader import Corpus
+from simulate.generate import generate
+from simulate.recipe import Recipe
 from stochgeom.errors import UserError
 from stochgeom.textures import GaussianFieldParameters, LineTextureParameters
 
@@ -198,6 +201,26 @@ def test_what_the_prior_gives_is_judged_by_the_originals(analysis):
         assert one.like_originals.mean() < 0.5  # sums of components are no lines
         assert np.median(one.nearest) > np.median(analysis.originals.nearest)
         assert len(one.straightness) == 24
+        assert one.line_texture is not None
+    assert np.all(analysis.originals.line_texture)
+
+
+def test_tapered_lines_are_line_textures_and_grids_are_none(sets):
+    train, test = sets
+    vectors, cut = VectorBlocks(train), test.pictures()
+    originals = read_samples(cut, vectors, True, 0.5, None)
+    y, x = np.mgrid[:64, :64]
+    lens = (((x - 32) / 28) ** 2 + ((y - 20) / 3.2) ** 2 < 1).astype(np.float32)
+    two = np.maximum(lens, np.roll(lens, 25, axis=0))
+    grid = np.maximum(two, two.T)
+    five = ((y % 12 < 4) & (x > 4) & (x < 60)).astype(np.float32)
+    samples = np.stack([lens, two, two.T, grid, five, 0 * grid, *cut[:6]])
+    found = read_samples(samples, vectors, True, 0.5, originals)
+    assert found.line_texture is not None
+    assert found.line_texture.tolist() == [True, True, True, False, False, False, *[True] * 6]
+    assert not found.like_originals[:6].any()
+    assert found.like_originals[6:].all()
+    assert read_samples(cut, vectors, False, 0.5, None).line_texture is None
 
 
 def test_textures_without_lines_are_not_counted(tmp_path):
@@ -296,46 +319,44 @@ def test_a_folder_that_cannot_be_written_is_refused_before_any_work(sets, tmp_pa
         write_texture_report({"never": vae}, sets, tmp_path / "file" / "out")
 
 
-class TextureCorpus:
-    """What `corpus_textures` reads of a corpus."""
-
-    def __init__(self, textures: TextureSet, model: str = "lines") -> None:
-        images = textures.pictures().astype(np.uint8)[:, None]
-        self.images = images
-        self._columns = {
-            "volume_fraction": textures.volume_fraction,
-            "orientation_degrees": textures.orientation_degrees,
-            "count": textures.count,
-        }
-        self.parameter_names, self.descriptor_names = (), tuple(self._columns)
-        texture = {"model": model} | ({} if model != "lines" else SMALL.model_dump(mode="json"))
-        self.recipe = SimpleNamespace(name="small-lines", hash="a" * 64, canonical={"texture": texture})
-
-    def column(self, name):
-        return self._columns[name]
-
-    def indices(self, split):
-        odd = np.arange(len(self.images)) % 2 == 1
-        return np.flatnonzero(odd if split == "test" else ~odd)
+def lines_corpus(folder, **texture) -> Corpus:
+    recipe = Recipe.load("lines-1-4").canonical
+    recipe |= {"name": "small-lines", "samples": 90, "samples_per_shard": 30}
+    recipe["split"] = {"train": 5, "calibration": 0, "validation": 0, "test": 4}
+    recipe["texture"] = texture or recipe["texture"] | SMALL.model_dump(mode="json")
+    return Corpus.open(generate(Recipe.from_dict(recipe), folder, workers=0, progress=False))
 
 
-def test_a_corpus_is_read_by_its_splits(sets, tmp_path, monkeypatch):
-    corpus = TextureCorpus(sets[0])
+def test_a_corpus_is_read_by_its_splits(tmp_path, monkeypatch):
+    corpus = lines_corpus(tmp_path / "corpus")
     train, test = corpus_textures(corpus, "train"), corpus_textures(corpus, "test")
-    assert (len(train), len(test), test.name) == (60, 60, "small-lines")
-    assert np.array_equal(test.pictures(slice(3, 5)), sets[0].pictures([7, 9]))
-    assert np.array_equal(test.count, sets[0].count[1::2])
-    vae = LinearVAE(train.pictures(), 5)
+    assert (len(train), len(test), test.name) == (50, 40, "small-lines")
+    rows = np.sort(corpus.indices("test"))
+    assert np.array_equal(test.pictures([3, 7]), corpus.phases(rows[[3, 7]]))
+    assert np.array_equal(test.count, corpus.column("count")[rows])
+    assert np.array_equal(test.orientation_degrees, corpus.column("orientation_degrees")[rows])
     monkeypatch.setattr(report, "render", lambda analysis, data: "a page")  # the longest part, tested above
-    path = write_texture_report({"linear": vae}, corpus, tmp_path, **(QUICK | {"samples": 8}))
+    vae = LinearVAE(train.pictures(), 5)
+    path = write_texture_report({"linear": vae}, corpus, tmp_path / "out", **(QUICK | {"samples": 8}))
     assert path.read_text() == "a page"
-    data = json.loads((tmp_path / "metrics.json").read_text())
-    assert data["textures"]["test"]["origin"]["recipe_hash"] == "a" * 64
-    assert [data["textures"][one]["images"] for one in ("train", "test")] == [60, 60]
-    assert np.all(np.isnan(corpus_textures(TextureCorpus(sets[0], "boolean-discs"), "test").count))
-    corpus.recipe.canonical = {"aggregate": {}}
-    with pytest.raises(UserError, match="no corpus of textures"):
-        corpus_textures(corpus, "test")
+    data = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert data["textures"]["test"]["origin"]["recipe_hash"] == corpus.recipe.hash
+    assert [data["textures"][one]["images"] for one in ("train", "test")] == [50, 40]
+
+
+def test_only_lines_of_a_corpus_are_counted(tmp_path):
+    discs = lines_corpus(tmp_path / "discs", model="boolean-discs", shape=[40, 40])
+    found = corpus_textures(discs, "test")
+    assert np.all(np.isnan(found.count))
+    assert found.volume_fraction == pytest.approx(found.pictures().mean(axis=(1, 2)), abs=1e-6)
+    with pytest.raises(UserError, match="holds no samples"):
+        corpus_textures(discs, "validation")
+
+
+def test_published_figures_are_found_for_the_shipped_recipes():
+    for name in ("lines-1-4", "lines-3-7"):
+        texture = Recipe.load(name).canonical["texture"]
+        assert PublishedFigures.of_texture(texture) == PublishedFigures.load(name)
 
 
 def test_published_figures_belong_to_their_set():
@@ -380,7 +401,13 @@ def test_drawn_textures_depend_on_seed_and_index_alone():
 def test_loss_terms_are_found_nested_or_flat():
     history = [
         {"epoch": 1, "images": 5, "seconds": 2.0, "train": {"loss": 3.0, "kl": 1.0}, "validation_loss": 4.0},
-        {"epoch": 2, "train": {"loss": 2.0, "kl": float("nan")}, "validation_loss": 3.0, "note": "x"},
+        {
+            "epoch": 2,
+            "training_loss": 2.0,
+            "train": {"kl": float("nan")},
+            "validation_loss": 3.0,
+            "note": "x",
+        },
         {"validation_loss": 9.0},
     ]
     found = loss_terms(history)
@@ -407,9 +434,7 @@ def test_numbers_are_written_in_the_unit_of_their_column():
     assert spread({"low": None, "high": None}, "data") == ""
 
 
-@pytest.mark.parametrize(
-    ("rows", "columns", "shape"), [(3, 5, (40, 60)), (1, 2, (80, 30)), (4, 11, (16, 16))]
-)
+@pytest.mark.parametrize(("rows", "columns", "shape"), [(3, 5, (4, 6)), (1, 2, (8, 3)), (4, 11, (16, 16))])
 def test_panels_of_images_have_their_shape_and_do_not_meet(rows, columns, shape):
     figure, panels = image_grid(rows, columns, shape, left=0.7, titled=(0, 2))
     width, height = figure.get_size_inches()
