@@ -44,7 +44,7 @@ def keep_plans(recipe: Recipe, folder: Path, samples: int) -> None:
     Planner().save(folder / FILE, sorted(windows), patient)
 
 
-def _image_work(recipe: Recipe, engines: list[WindowedEngine], scene: Scene) -> float:
+def _image_work(recipe: AggregateRecipe, engines: list[WindowedEngine], scene: Scene) -> float:
     """Work of an image in 10^6 grid points of steps; 0 where another engine makes it."""
     engine = engines[0]
     if engine.settings is not recipe.engine_settings:
