@@ -38,12 +38,15 @@ class VAEConfig(BaseModel):
 class VAETraining(Schedule):
     """How an autoencoder is trained.
 
-    The loss is alpha D / D0 + w A / A0 + beta KL, a mean over images in nats. D is the mean squared
-    difference of the two-point functions (`loss` "statistics") or of the pixels ("pixels"), and D0 the
-    scatter of the training images in the same measure, so that alpha means the same for every texture. A is
-    the squared difference of the pixels after the original was moved, or turned by half a turn, to where it
-    agrees best with the reconstruction, which leaves its statistics as they are; it leads the first part of
+    The loss is alpha D / D0 + w A / A0 + v G / A0 + beta KL, a mean over images in nats.
+
+    D: mean squared difference of the two-point functions (`loss` "statistics") or of the pixels ("pixels").
+    D0, A0: scatter of the training images in the same measures, so that the weights mean the same for every
+    texture.
+    A: squared difference of the pixels after the original was moved, or turned by half a turn, to where it
+    agrees best with the reconstruction, which leaves its statistics as they are. It leads the first part of
     the training to images instead of other patterns of nearly the same statistics, and then fades.
+    G: sum of x (1 - x) over the pixels. It rises meanwhile: a pixel belongs to one phase or to the other.
     """
 
     epochs: int = Field(default=30, ge=1, le=100_000)
@@ -81,6 +84,7 @@ class VAETraining(Schedule):
     alignment: float = Field(default=150.0, ge=0, description="weight of the moved pixels at the start")
     alignment_end: float = Field(default=6.0, ge=0, description="and at the end")
     alignment_hold: float = Field(default=0.4, ge=0, le=1, description="share before it begins to fade")
+    purity: float = Field(default=10.0, ge=0, description="weight of greyness at the end")
 
     @property
     def chosen_encoder(self) -> Encoder:

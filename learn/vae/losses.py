@@ -24,12 +24,13 @@ class Scatter(NamedTuple):
 
 
 class Terms(NamedTuple):
-    """Of each image (n,): distance in the units of `Scatter`, squared difference to the moved original in
-    the same, divergence in nats.
+    """Of each image (n,): distance in the units of `Scatter`, squared difference to the moved original and
+    greyness in the same, divergence in nats.
     """
 
     distance: Tensor
     alignment: Tensor
+    greyness: Tensor
     kl: Tensor
 
 
@@ -64,13 +65,16 @@ def terms_of(
     kl = divergence(*laws).sum(dim=1)
     nothing = torch.zeros_like(kl)
     if config.loss == "pixels":
-        return Terms(squared_difference(originals, reconstructions) / scatter.pixels, nothing, kl)
+        return Terms(squared_difference(originals, reconstructions) / scatter.pixels, nothing, nothing, kl)
     phases = (indicator_of(images, config, share) for images in (reconstructions, originals))
     distance = statistics_distance(*phases, by=config.by) / scatter.statistics
-    if alignment_weight(config, share) == 0:
-        return Terms(distance, nothing, kl)
-    moved = aligned(originals, reconstructions.detach(), periodic)
-    return Terms(distance, squared_difference(moved, reconstructions) / scatter.pixels, kl)
+    alignment = greyness = nothing
+    if alignment_weight(config, share) > 0:
+        moved = aligned(originals, reconstructions.detach(), periodic)
+        alignment = squared_difference(moved, reconstructions) / scatter.pixels
+    if config.purity > 0 and share > config.alignment_hold:
+        greyness = (reconstructions * (1 - reconstructions)).sum(dim=(1, 2)) / scatter.pixels
+    return Terms(distance, alignment, greyness, kl)
 
 
 def total(terms: Terms, config: VAETraining, share: float) -> Tensor:
@@ -78,19 +82,24 @@ def total(terms: Terms, config: VAETraining, share: float) -> Tensor:
     distance = config.alpha * terms.distance
     if config.loss == "statistics":
         distance = distance * _risen(share, config.alpha_rise)
-    kl = config.beta * _risen(share, config.beta_rise) * terms.kl
-    return distance + alignment_weight(config, share) * terms.alignment + kl
+    led = alignment_weight(config, share) * terms.alignment
+    pure = config.purity * _passed(config, share) * terms.greyness
+    return distance + led + pure + config.beta * _risen(share, config.beta_rise) * terms.kl
 
 
 def alignment_weight(config: VAETraining, share: float) -> float:
     """Held, then half a cosine down."""
     if config.loss == "pixels":
         return 0.0
-    if share <= config.alignment_hold:
-        return config.alignment
-    passed = (share - config.alignment_hold) / (1 - config.alignment_hold)
-    down = 0.5 * (1 + math.cos(math.pi * passed))
+    down = 0.5 * (1 + math.cos(math.pi * _passed(config, share)))
     return config.alignment_end + (config.alignment - config.alignment_end) * down
+
+
+def _passed(config: VAETraining, share: float) -> float:
+    """Share of the time after `alignment_hold` that has passed."""
+    if share <= config.alignment_hold:
+        return 0.0
+    return (share - config.alignment_hold) / (1 - config.alignment_hold)
 
 
 def _risen(share: float, rise: float) -> float:

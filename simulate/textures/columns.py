@@ -19,8 +19,9 @@ _NO_COLUMNS = ("model", "shape", "pixel_size_nm", "orientations")
 def parameter_columns(parameters: TextureParameters) -> dict[str, float]:
     """Numbers asked of the model, by `asked_` and their key; tables inside are joined by underscores.
 
-    The two numbers of a span are `..._smallest` and `..._largest`. Names differ from those of the truth: the
-    volume fraction asked for is the mean over all images, the true one that of an image.
+    The two numbers of a span are `..._smallest` and `..._largest`; measured histograms have no columns. Names
+    differ from those of the truth: the volume fraction asked for is the mean over all images, the true one
+    that of an image.
     """
     return {f"asked_{name}": value for name, value in _numbers(parameters.model_dump(), "")}
 
@@ -34,7 +35,7 @@ def _numbers(table: Mapping[str, Any], prefix: str) -> Iterable[tuple[str, float
             yield from _numbers(value, f"{name}_")
         elif isinstance(value, int | float) and not isinstance(value, bool):
             yield name, float(value)
-        elif isinstance(value, tuple) and len(value) == 2:
+        elif isinstance(value, tuple) and len(value) == 2 and not prefix:
             yield from ((f"{name}_smallest", float(value[0])), (f"{name}_largest", float(value[1])))
 
 

@@ -7,7 +7,7 @@ path. Whether the values fit the model is the model's own business (`simulate.te
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -54,12 +54,10 @@ class TableReader:
 
     def _value(self, value: Any, annotation: Any, path: Path) -> Any:
         models = list(_models_in(annotation))
-        if models and isinstance(value, dict):
-            named = [model for model in models if _has_name_of(model, value)]
-            model = named[0] if named else models[0] if len(models) == 1 else None
-            return value if model is None else self.table(value, model, path)
-        if isinstance(value, list):
-            return [self._value(inner, annotation, (*path, place)) for place, inner in enumerate(value)]
+        if models:
+            return self._one_of(models, value, path)
+        if get_origin(annotation) is tuple:
+            return self._list(value, get_args(annotation), path)
         leaves = _leaves(annotation)
         words = any(leaf is str or isinstance(leaf, str) for leaf in leaves)
         if path[0] in FIXED and isinstance(value, dict):
@@ -79,6 +77,26 @@ class TableReader:
             self.whole.add(path)
         self.numbers[path] = number
         return Slot(path)
+
+    def _one_of(self, models: list[type[BaseModel]], value: Any, path: Path) -> Any:
+        """A table of one of several models; as it is, if its `model` or `law` is none of theirs, which the
+        model that holds it will say.
+        """
+        if not isinstance(value, dict):
+            raise UserError(f"{self._dotted(path)} = {value!r}: should be a table")
+        named = [model for model in models if _has_name_of(model, value)]
+        return self.table(value, named[0], path) if named else value
+
+    def _list(self, value: Any, members: tuple[Any, ...], path: Path) -> list[Any]:
+        """A list of as many values as there are `members`, or of any number of the one before an ellipsis."""
+        if not isinstance(value, list | tuple):
+            raise UserError(f"{self._dotted(path)} = {value!r}: should be a list")
+        if members[-1] is Ellipsis:
+            members = members[:1] * len(value)
+        if len(value) != len(members):
+            raise UserError(f"{self._dotted(path)} = {value!r}: should be a list of {len(members)} values")
+        each = zip(value, members, strict=True)
+        return [self._value(inner, member, (*path, place)) for place, (inner, member) in enumerate(each)]
 
     def _number(self, value: Any, path: Path) -> float | Law:
         if isinstance(value, dict) and "law" not in value:

@@ -102,7 +102,7 @@ REFUSED = [
         r"texture.volume_fraction = 1.5: should be",
     ),
     ("texture.shape", [11, uniform(8, 13)], r"texture.shape\[1\]: holds for all samples; no law is accepted"),
-    ("texture.shape", [11], r"texture.shape\[1\] is missing"),
+    ("texture.shape", [11], r"texture.shape = \[11\]: should be a list of 2 values"),
     ("texture.shape", [11, "13"], r"texture.shape\[1\] = '13': should be a valid number"),
     ("texture.shape", [11, True], r"texture.shape\[1\] = True: should be a valid number"),
     ("texture.shape", [11, 1], r"texture.shape\[1\] = 1: should be greater than or equal to 2"),
@@ -163,7 +163,15 @@ NESTED = [
         {"model": "lines", "count": [1, {"law": "choice", "values": [3, 4.5]}]},
         r"texture.count\[1\]: values\[1\] = 4.5: should be a whole number",
     ),
-    ({"model": "lines", "orientations": ["up"]}, r"texture.orientations"),
+    ({"model": "lines", "orientations": ["up"]}, r"texture.orientations\[0\] = 'up': should be "),
+    ({"model": "lines", "orientations": "vertical"}, r"texture.orientations = 'vertical': should be a list"),
+    ({"model": "lines", "count": uniform(1, 3)}, r"texture.count = \{'law': .*\}: should be a list"),
+    ({"model": "lines", "length_nm": [1, 2, 3]}, r"texture.length_nm = .*: should be a list of 2 values"),
+    ({"model": "gaussian-field", "covariance": "ring"}, r"texture.covariance = 'ring': should be a table"),
+    (
+        {"model": "boolean-discs", "radii": {"law": "scipy", "distribution": "gamma", "b": 3}},
+        r"texture.radii: distribution 'gamma' needs the keys a, not b",
+    ),
     ({"model": "lamellae", "width_cv": 0.5}, r"texture: width_cv = 0.5 needs periodic = false"),
 ]
 
@@ -285,6 +293,16 @@ def test_parameters_have_columns_of_their_own_names():
         "asked_stretch",
         "asked_orientation_degrees",
     )
+
+
+def test_a_measured_histogram_of_radii_may_hold_laws_and_has_no_columns():
+    radii = {"law": "histogram", "edges_nm": [1, 2, 3], "counts": [1, uniform(0, 2)]}
+    recipe = of({"model": "boolean-discs", "shape": (16, 16), "radii": radii})
+    assert recipe.laws.drawn == recipe.laws.keys == ["radii.counts[1]"]
+    assert recipe.parameter_names == ("asked_volume_fraction",)
+    drawn = [realise_texture(recipe, index).parameters.radii.counts for index in range(5)]
+    assert len({counts[1] for counts in drawn}) == 5
+    assert {counts[0] for counts in drawn} == {1}
 
 
 def test_infeasible_draws_are_drawn_again_and_counted():
