@@ -31,7 +31,7 @@ class TextureOptions:
     by
         Two-point functions compared by parseval, in Fourier space, or by f, lag by lag.
     encoder
-        What the encoder sees: statistics, or the image.
+        What the encoder sees: statistics; the image registered, moved to the middle; or the image.
     decoder
         profiles, for what runs along the axes of the image; convolutions, for any texture.
     alpha
@@ -53,7 +53,7 @@ class TextureOptions:
     latent_size: int | None = None
     loss: Literal["statistics", "pixels"] | None = None
     by: Literal["parseval", "f"] | None = None
-    encoder: Literal["statistics", "image"] | None = None
+    encoder: Literal["statistics", "registered", "image"] | None = None
     decoder: Literal["profiles", "convolutions"] | None = None
     alpha: float | None = None
     beta: float | None = None

@@ -14,6 +14,7 @@ INK = 0.5
 """Pixels above belong to what must stay inside the image."""
 
 FORBIDDEN = -1e30
+LEAN = 0.618  # of the two axes when half turns are told apart; no ratio of whole numbers
 
 
 def aligned(originals: Tensor, reconstructions: Tensor, periodic: bool) -> Tensor:
@@ -55,8 +56,7 @@ def _forbidden(ink: Tensor, turn: bool) -> Tensor:
     with ink (n, side) across the border; 0 where there is no ink.
     """
     side = ink.shape[1]
-    low = ink.float().argmax(dim=1)[:, None]
-    high = side - 1 - ink.flip(1).float().argmax(dim=1)[:, None]
+    low, high = _extent(ink)
     shift = torch.arange(side, device=ink.device)[None]
     if turn:  # from s - high to s - low
         inside = (shift >= high) & (shift <= side - 1 + low)
@@ -66,3 +66,32 @@ def _forbidden(ink: Tensor, turn: bool) -> Tensor:
         inside = (shift <= side - 1 - high) | (shift - side >= -low)
     inside |= ~ink.any(dim=1, keepdim=True)
     return FORBIDDEN * (~inside).float()
+
+
+def registered(images: Tensor) -> Tensor:
+    """Images (n, ny, nx) moved so that what they show lies in the middle, and turned by half a turn if the
+    centre of its mass would lie to the upper left: all copies of one that cross no border become the same.
+    """
+    with torch.no_grad():
+        ny, nx = images.shape[1:]
+        places = []
+        for axis, side in ((2, ny), (1, nx)):
+            mass = images.sum(dim=axis)
+            low, high = _extent(images.amax(dim=axis) > INK)
+            grid = torch.arange(side, device=images.device)
+            centre = (mass * grid).sum(dim=1, keepdim=True) / mass.sum(dim=1, keepdim=True).clamp(min=1e-6)
+            places.append((low, high, centre - (low + high) / 2, grid))
+        lean = places[0][2] + LEAN * places[1][2]
+        indices = []
+        for low, high, _, grid in places:
+            side = len(grid)
+            start = low - (side - 1 - (high - low)) // 2  # what becomes row 0
+            indices.append(torch.where(lean < 0, low + high - start - grid, start + grid) % side)
+        rows = images[torch.arange(len(images), device=images.device)[:, None], indices[0]]
+        return rows.gather(2, indices[1][:, None, :].expand(-1, ny, -1))
+
+
+def _extent(ink: Tensor) -> tuple[Tensor, Tensor]:
+    """First and last place with ink (n, 1) each of (n, side); the whole side where there is none."""
+    side = ink.shape[1]
+    return ink.float().argmax(dim=1)[:, None], side - 1 - ink.flip(1).float().argmax(dim=1)[:, None]

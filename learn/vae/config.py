@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from learn.config import Schedule
 
-Encoder = Literal["statistics", "image"]
+Encoder = Literal["statistics", "registered", "image"]
 Decoder = Literal["profiles", "convolutions"]
 
 
@@ -17,7 +17,8 @@ class VAEConfig(BaseModel):
 
     encoder
         "statistics" sees the autocorrelation of the image, whole and its middle in detail, so that where
-        things lie makes no difference; "image" sees the image.
+        things lie makes no difference; "registered" sees the image moved to the middle; "image" sees it as it
+        is.
     decoder
         "profiles": the logit of pixel (y, x) is a sum of products u_k(y) v_k(x), the profiles being made by
         convolutions along each axis: cheap and sharp for what runs along the axes. "convolutions": any
@@ -33,6 +34,7 @@ class VAEConfig(BaseModel):
     width: int = Field(default=512, ge=8, le=8192, description="units of the hidden layers")
     channels: int = Field(default=48, ge=4, le=1024, multiple_of=4, description="of the decoder")
     profiles: int = Field(default=16, ge=1, le=1024, description="terms u_k(y) v_k(x) of the logit")
+    octaves: int = Field(default=5, ge=0, le=12, description="of sines of the latent numbers")
 
 
 class VAETraining(Schedule):
@@ -65,6 +67,7 @@ class VAETraining(Schedule):
     width: int = Field(default=512, ge=8, le=8192)
     channels: int = Field(default=48, ge=4, le=1024, multiple_of=4)
     profiles: int = Field(default=16, ge=1, le=1024)
+    octaves: int = Field(default=5, ge=0, le=12)
     loss: Literal["statistics", "pixels"] = "statistics"
     by: Literal["parseval", "f"] = Field(
         default="parseval", description="two-point functions compared in Fourier space or as they are"
@@ -101,4 +104,5 @@ class VAETraining(Schedule):
             width=self.width,
             channels=self.channels,
             profiles=self.profiles,
+            octaves=self.octaves,
         )

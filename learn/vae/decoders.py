@@ -15,6 +15,28 @@ MOSTLY_EMPTY = -3.0
 """Logit of a pixel at the start."""
 
 
+class LatentFeatures(nn.Module):
+    """Latent numbers (n, l) and their sines and cosines at octaves of frequency, through a hidden layer.
+
+    Plain layers learn slowly what changes fast with a latent number, such as a thin line that moves across
+    the image (Tancik et al., NeurIPS 2020, on coordinates).
+    """
+
+    frequencies: Tensor
+
+    def __init__(self, config: VAEConfig) -> None:
+        super().__init__()
+        self.register_buffer("frequencies", 2.0 ** torch.arange(config.octaves), persistent=False)
+        features = config.latent_size * (1 + 2 * config.octaves)
+        self.first, self.norm = nn.Linear(features, config.width), nn.LayerNorm(config.width)
+        self.second = Residual(config.width)
+
+    def forward(self, latents: Tensor) -> Tensor:
+        angles = (latents[:, :, None] * self.frequencies).flatten(1)
+        features = torch.cat([latents, angles.sin(), angles.cos()], dim=1)
+        return self.second(functional.gelu(self.norm(self.first(features))))
+
+
 class ProfileDecoder(nn.Module):
     """Pixel (y, x) = sigmoid(b + sum_k u_k(y) v_k(x)); one network of convolutions makes the profiles u of
     all rows and the profiles v of all columns, from an eighth of their resolution up.
@@ -26,8 +48,7 @@ class ProfileDecoder(nn.Module):
         super().__init__()
         self.shape, self.terms, channels = config.shape, config.profiles, config.channels
         self.coarse = -(-max(config.shape) // 2**self.STEPS)
-        self.first, self.norm = nn.Linear(config.latent_size, config.width), nn.LayerNorm(config.width)
-        self.second = Residual(config.width)
+        self.features = LatentFeatures(config)
         self.spread = nn.Linear(config.width, 2 * channels * self.coarse)
         widths = [channels, channels, channels, max(4, channels * 2 // 3 // 4 * 4)]
         self.stages = nn.ModuleList(
@@ -38,7 +59,7 @@ class ProfileDecoder(nn.Module):
         self.level = nn.Parameter(torch.tensor(MOSTLY_EMPTY))
 
     def forward(self, latents: Tensor) -> Tensor:
-        hidden = self.second(functional.gelu(self.norm(self.first(latents))))
+        hidden = self.features(latents)
         lines = self.spread(hidden).view(2 * len(latents), -1, self.coarse)
         for stage in self.stages:
             lines = functional.interpolate(stage(lines), scale_factor=2.0, mode="nearest")
@@ -57,8 +78,7 @@ class ConvolutionDecoder(nn.Module):
         super().__init__()
         self.shape, channels = config.shape, config.channels
         self.grid = tuple(-(-side // self.STRIDE) for side in config.shape)
-        self.first, self.norm = nn.Linear(config.latent_size, config.width), nn.LayerNorm(config.width)
-        self.second = Residual(config.width)
+        self.features = LatentFeatures(config)
         self.channels = 64
         self.spread = nn.Linear(config.width, self.channels * self.grid[0] * self.grid[1])
         fine = max(4, channels * 2 // 3 // 4 * 4)
@@ -77,7 +97,7 @@ class ConvolutionDecoder(nn.Module):
         self.level = nn.Parameter(torch.tensor(MOSTLY_EMPTY))
 
     def forward(self, latents: Tensor) -> Tensor:
-        hidden = self.second(functional.gelu(self.norm(self.first(latents))))
+        hidden = self.features(latents)
         coarse = functional.gelu(self.spread(hidden)).view(-1, self.channels, *self.grid)
         ny, nx = self.shape
         return torch.sigmoid(self.level + self.stages(coarse)[:, 0, :ny, :nx])

@@ -7,6 +7,7 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from learn.spatial_statistics import autocorrelation
+from learn.vae.alignment import registered
 from learn.vae.config import VAEConfig
 
 LOG_VARIANCES = (-14.0, 4.0)
@@ -42,13 +43,32 @@ class Residual(nn.Module):
         return hidden + functional.gelu(self.norm(self.linear(hidden)))
 
 
+class Standardised(nn.Module):
+    """Features with zeros and units of their own."""
+
+    middle: Tensor
+    scale: Tensor
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.register_buffer("middle", torch.zeros(features))
+        self.register_buffer("scale", torch.ones(features))
+
+    def fit(self, features: Tensor) -> None:
+        """Set each feature's zero and unit to its mean and deviation in (n, features)."""
+        self.middle.copy_(features.mean(dim=0))
+        deviation = features - self.middle
+        overall = deviation.square().mean().sqrt()
+        self.scale.copy_(deviation.square().mean(dim=0).sqrt() + FLOOR * overall + 1e-12)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return (features - self.middle) / self.scale
+
+
 class StatisticsEncoder(nn.Module):
     """Sees S2 of phase 1, periodic: its middle pixel by pixel, the whole of it in cells; half of each, for
     S2(-r) = S2(r).
     """
-
-    middle: Tensor
-    scale: Tensor
 
     def __init__(self, config: VAEConfig) -> None:
         super().__init__()
@@ -58,8 +78,7 @@ class StatisticsEncoder(nn.Module):
         self.cells = (min(2 * WHOLE, ny), min(WHOLE + 1, nx - nx // 2))
         detail = len(range(ny)[self.rows]) * len(range(nx)[self.columns])
         features = detail + self.cells[0] * self.cells[1]
-        self.register_buffer("middle", torch.zeros(features))
-        self.register_buffer("scale", torch.ones(features))
+        self.standard = Standardised(features)
         self.first, self.norm = nn.Linear(features, config.width), nn.LayerNorm(config.width)
         self.head = Head(config.width, config.latent_size)
 
@@ -72,15 +91,40 @@ class StatisticsEncoder(nn.Module):
 
     def fit(self, images: Tensor) -> None:
         """Set each feature's zero and unit to what they are in these images."""
-        features = self.features(images)
-        self.middle.copy_(features.mean(dim=0))
-        deviation = features - self.middle
-        overall = deviation.square().mean().sqrt()
-        self.scale.copy_(deviation.square().mean(dim=0).sqrt() + FLOOR * overall + 1e-12)
+        self.standard.fit(self.features(images))
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        scaled = (self.features(images) - self.middle) / self.scale
-        return self.head(functional.gelu(self.norm(self.first(scaled))))
+        return self.head(functional.gelu(self.norm(self.first(self.standard(self.features(images))))))
+
+
+class RegisteredEncoder(nn.Module):
+    """Sees the image after it was moved to the middle and turned to one side (`registered`): its rows' and
+    columns' sums, and the whole of it in cells. Where things lie makes no difference to it either, and it
+    need not find out from the statistics how they lie to each other.
+    """
+
+    CELLS = 56
+
+    def __init__(self, config: VAEConfig) -> None:
+        super().__init__()
+        ny, nx = config.shape
+        self.cells = (min(self.CELLS, ny), min(self.CELLS, nx))
+        self.standard = Standardised(self.cells[0] * self.cells[1] + ny + nx)
+        self.first, self.norm = nn.Linear(len(self.standard.middle), config.width), nn.LayerNorm(config.width)
+        self.head = Head(config.width, config.latent_size)
+
+    def features(self, images: Tensor) -> Tensor:
+        """Values (n, features) of the registered images."""
+        moved = registered(images)
+        cells = functional.adaptive_avg_pool2d(moved[:, None], self.cells).flatten(1)
+        return torch.cat([cells, moved.mean(dim=1), moved.mean(dim=2)], dim=1)
+
+    def fit(self, images: Tensor) -> None:
+        """Set each feature's zero and unit to what they are in these images."""
+        self.standard.fit(self.features(images))
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        return self.head(functional.gelu(self.norm(self.first(self.standard(self.features(images))))))
 
 
 class ImageEncoder(nn.Module):
@@ -106,6 +150,8 @@ class ImageEncoder(nn.Module):
         return self.head(functional.gelu(self.norm(self.first(hidden))))
 
 
-def build_encoder(config: VAEConfig) -> StatisticsEncoder | ImageEncoder:
+def build_encoder(config: VAEConfig) -> StatisticsEncoder | RegisteredEncoder | ImageEncoder:
     """The encoder of a configuration."""
-    return StatisticsEncoder(config) if config.encoder == "statistics" else ImageEncoder(config)
+    if config.encoder == "statistics":
+        return StatisticsEncoder(config)
+    return RegisteredEncoder(config) if config.encoder == "registered" else ImageEncoder(config)
