@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from learn.config import TrainingConfig
+from learn.config import Schedule
 from stochgeom.errors import UserError
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -34,7 +34,7 @@ class Progress:
         """Whether the schedule has ended."""
         return self.share >= 1.0
 
-    def next_share(self, config: TrainingConfig) -> tuple[float, float]:
+    def next_share(self, config: Schedule) -> tuple[float, float]:
         """The shares at which the next epoch begins and ends.
 
         Without a budget, equal parts. With one, what is left of the schedule is spread over as many epochs as

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from learn.config import VAE_KIND
+from learn.texture_commands import TextureOptions, VAEOptions, report_textures, train_textures
 from stochgeom.errors import UserError
 
 if TYPE_CHECKING:
@@ -27,46 +29,52 @@ def train(
     corpus: Path,
     *,
     out: Path,
+    task: Literal["estimator", "texture-vae"] = "estimator",
     target: Names = None,
-    epochs: int = 20,
+    epochs: int | None = None,
     minutes: float | None = None,
-    network: str = "small",
-    batch_size: int = 64,
+    network: str | None = None,
+    batch_size: int | None = None,
     learning_rate: float | None = None,
-    gain: Literal["recipe", "known", "unknown"] = "recipe",
+    gain: Literal["recipe", "known", "unknown"] | None = None,
     init: Path | None = None,
     seed: int = 0,
     device: str = "auto",
     precision: Literal["auto", "float32", "bfloat16"] = "auto",
     threads: int | None = None,
-    memory_gb: float = 4.0,
+    memory_gb: float | None = None,
     map_weight: float | None = None,
+    vae: VAEOptions = None,
     overwrite: bool = False,
 ) -> None:
-    """Train an estimator on a corpus, or go on with a training that was begun.
+    """Train an estimator or an autoencoder, or go on with a training that was begun.
 
     Parameters
     ----------
     corpus
-        Folder of the corpus.
+        Folder of the corpus; for texture-vae also a folder of own pictures (PNG, TIFF, NPY), or one.
     out
         Folder for the model, its checkpoint and metrics.jsonl. Running again goes on from the last finished
         epoch.
+    task
+        estimator: columns of the corpus from an image. texture-vae: an autoencoder that keeps the statistics
+        of textures.
     target
         Column of the corpus to estimate; may be given several times. Default: the usual ones of the corpus.
     epochs
-        Passes over the training samples.
+        Passes over the training samples (20); of texture-vae, parts of --epoch-images (30).
     minutes
         Wall-clock budget: the schedule is shortened to fit it.
     network
-        small, or an image classifier of torchvision, for example resnet18, efficientnet_b0, convnext_tiny.
+        small (which it is if not given), or an image classifier of torchvision, for example resnet18,
+        efficientnet_b0, convnext_tiny.
     batch_size
-        Images per step.
+        Images per step (64; texture-vae: 32).
     learning_rate
         Largest learning rate of the schedule.
     gain
         Level of the training images: as the recipe says; known exactly; or unknown (by up to ten times either
-        way), which makes an estimator that does not rely on the level.
+        way), which makes an estimator that does not rely on the level. Default: recipe.
     init
         A trained model to start from.
     seed
@@ -78,36 +86,55 @@ def train(
     threads
         CPU threads of torch.
     memory_gb
-        Memory for images; a larger corpus is read shard by shard in every epoch.
+        Memory for images (4); a larger corpus is read shard by shard in every epoch.
     map_weight
         Weight of learning where particles and contacts lie; 0 leaves that out.
     overwrite
         Start anew although the folder holds a run.
     """
-    from learn.config import TrainingConfig
-    from learn.training import train as train_estimator
-    from simulate.corpus.reader import Corpus
-
-    options: dict[str, Any] = {
-        "targets": tuple(target) if target else None,
+    common = {
         "epochs": epochs,
         "minutes": minutes,
-        "network": network,
         "batch_size": batch_size,
         "learning_rate": learning_rate,
-        "gain": gain,
-        "init": None if init is None else str(init),
         "seed": seed,
         "device": device,
         "precision": precision,
         "threads": threads,
+    }
+    own = {
+        "targets": tuple(target) if target else None,
+        "network": network,
+        "gain": gain,
+        "init": None if init is None else str(init),
         "memory_gb": memory_gb,
         "map_weight": map_weight,
     }
-    given = {key: value for key, value in options.items() if value is not None}
-    config = validated(TrainingConfig, given)
+    common, own = (_given(options) for options in (common, own))
+    options = vae or TextureOptions()
+    if task == "texture-vae":
+        _refuse(own, "estimator")
+        train_textures(corpus, out, common, options, resume=not overwrite)
+        return
+    _refuse(options.given(), "texture-vae")
+    from learn.config import TrainingConfig
+    from learn.training import train as train_estimator
+    from simulate.corpus.reader import Corpus
+
+    config = validated(TrainingConfig, {**common, **own})
     train_estimator(Corpus.open(corpus), out, config, resume=not overwrite, tell=print)
     print(f"model: {out}")
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in options.items() if value is not None}
+
+
+def _refuse(options: dict[str, Any], task: str) -> None:
+    """Options of another task are mistakes; ignoring them would hide that."""
+    for name in options:
+        option = "target" if name == "targets" else name.replace("_", "-")
+        raise UserError(f"--{option} belongs to --task {task}")
 
 
 def predict(
@@ -176,6 +203,8 @@ def report(
     draws: int = 16,
     workers: int = 1,
     cache: Path | None = None,
+    ink: Literal["dark", "bright"] | None = None,
+    threshold: float | None = None,
 ) -> None:
     """Test a model on a corpus and write an HTML report, metrics.json and predictions.csv.
 
@@ -188,7 +217,8 @@ def report(
     out
         Folder for the report.
     also
-        Another model to show beside it, for example one for unknown gain; may be given several times.
+        Another model to show beside it, for example one for unknown gain; may be given several times. Of
+        autoencoders, those that differ in nothing but their seed are shown as runs of one.
     limit
         At most so many test samples.
     draws
@@ -197,7 +227,15 @@ def report(
         Processes that compute descriptors for the baselines.
     cache
         Folder that keeps these descriptors for the next report on the corpus.
+    ink, threshold
+        As in the training of an autoencoder on own pictures, which may stand in the place of the corpus.
     """
+    from learn.model_files import folder_of, model_kind
+
+    if model_kind(folder_of(model)) == VAE_KIND:
+        cut = _given({"ink": ink, "threshold": threshold})
+        report_textures([model, *(also or [])], corpus, out, limit, cut)
+        return
     from learn.error_analysis import analyse
     from learn.report import check_writable, write_report
     from learn.steps import Steps

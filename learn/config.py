@@ -6,6 +6,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+VAE_KIND = "heterostem texture-vae"
+"""What the description of an autoencoder calls it."""
+
 Gain = Literal["recipe", "known", "unknown"]
 UNKNOWN_GAIN = {"law": "log-uniform", "low": 0.1, "high": 10.0}
 """The law of the detector's level when nothing is known of it (as simulate.realism.Realism reads it)."""
@@ -37,13 +40,9 @@ class EstimatorConfig(_Strict):
     )
 
 
-class TrainingConfig(_Strict):
-    """How an estimator is trained."""
+class Schedule(_Strict):
+    """How long and how fast something is trained, and where; what every training has."""
 
-    targets: tuple[str, ...] | None = Field(
-        default=None, description="columns; None: the usual ones of the corpus"
-    )
-    network: str = Field(default="small", description="small, or a torchvision classifier such as resnet18")
     epochs: int = Field(default=20, ge=1, le=100_000)
     minutes: float | None = Field(
         default=None, gt=0, description="wall-clock budget; ends earlier than `epochs` if needed"
@@ -54,6 +53,21 @@ class TrainingConfig(_Strict):
     warmup: float = Field(
         default=0.1, ge=0, lt=1, description="share of the schedule in which the rate rises"
     )
+    seed: int = Field(default=0, ge=0)
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    device: str = Field(default="auto", description="auto, cpu, cuda or cuda:N")
+    threads: int | None = Field(
+        default=None, ge=1, description="CPU threads of torch; None leaves torch's choice"
+    )
+
+
+class TrainingConfig(Schedule):
+    """How an estimator is trained."""
+
+    targets: tuple[str, ...] | None = Field(
+        default=None, description="columns; None: the usual ones of the corpus"
+    )
+    network: str = Field(default="small", description="small, or a torchvision classifier such as resnet18")
     map_weight: float = Field(
         default=1.0, ge=0, description="weight of the density maps' loss; 0 leaves the maps out"
     )
@@ -67,12 +81,6 @@ class TrainingConfig(_Strict):
         default="recipe", description="recipe: its law; known: exactly one; unknown: log-uniform 0.1-10"
     )
     init: str | None = Field(default=None, description="a trained model to start from")
-    seed: int = Field(default=0, ge=0)
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    device: str = Field(default="auto", description="auto, cpu, cuda or cuda:N")
-    threads: int | None = Field(
-        default=None, ge=1, description="CPU threads of torch; None leaves torch's choice"
-    )
     memory_gb: float = Field(
         default=4.0, gt=0, description="images held in memory; larger corpora are read shard by shard"
     )

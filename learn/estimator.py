@@ -6,31 +6,25 @@ them runs nothing.
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 
 from learn.config import EstimatorConfig
-from learn.files import write_text
 from learn.intervals import LEVEL, NORMAL_90
+from learn.model_files import damage_named, folder_of, read_description, read_weights, save_model
 from learn.networks import Network, Output, build_network
 from learn.symmetries import turned
 from learn.targets import TargetSet
 from learn.unlike import Familiarity, pixel_statistics
 from stochgeom.errors import UserError
 
-MODEL_FORMAT = 2
-WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"
+MODEL_KIND, MODEL_FORMAT = "heterostem estimator", 2
 Array = NDArray[np.float64]
 
 
@@ -165,41 +159,31 @@ class Estimator:
 
     def save(self, folder: str | Path) -> None:
         """Write model.safetensors and model.json into `folder`, which is made if needed."""
-        folder = Path(folder)
-        tensors = {f"network.{name}": value.contiguous() for name, value in self.network.state_dict().items()}
+        tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         if self.familiarity is not None:
             tensors |= {f"familiarity.{k}": torch.from_numpy(v) for k, v in self.familiarity.arrays().items()}
-        description = {
-            "format": "heterostem estimator",
-            "format_version": MODEL_FORMAT,
-            "config": self.config.model_dump(mode="json"),
-            "targets": self.targets.to_json(),
-            "interval_level": LEVEL,
-            "interval_factors": None if self.factors is None else [_plain(value) for value in self.factors],
-            "about": self.about,
-            "versions": {name: metadata.version(name) for name in ("heterostem", "torch", "numpy")},
-        }
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            # The description goes first and comes last: a folder with model.json is a whole model.
-            (folder / DESCRIPTION).unlink(missing_ok=True)
-            part = folder / f"{WEIGHTS}.part"
-            save_file(tensors, part)
-            part.replace(folder / WEIGHTS)
-            write_text(folder / DESCRIPTION, json.dumps(description, indent=1, allow_nan=False) + "\n")
-        except (OSError, SafetensorError) as error:
-            raise UserError(f"the model cannot be written to {folder}: {error}") from error
+        save_model(
+            Path(folder),
+            MODEL_KIND,
+            MODEL_FORMAT,
+            tensors,
+            config=self.config.model_dump(mode="json"),
+            targets=self.targets.to_json(),
+            interval_level=LEVEL,
+            interval_factors=None if self.factors is None else [_plain(value) for value in self.factors],
+            about=self.about,
+        )
 
     @classmethod
     def load(cls, path: str | Path) -> Estimator:
         """The estimator in a folder (or of a model.json in it). UserError, one line, if it is not usable."""
-        folder = Path(path).parent if Path(path).name in (DESCRIPTION, WEIGHTS) else Path(path)
-        description = _description(folder)
-        try:
+        folder = folder_of(path)
+        description = read_description(folder, MODEL_KIND, MODEL_FORMAT)
+        with damage_named(folder):
             config = EstimatorConfig.model_validate(description["config"])
             targets = TargetSet.from_json(description["targets"])
             factors = description["interval_factors"]
-            tensors = load_file(folder / WEIGHTS)
+            tensors = read_weights(folder)
             estimator = cls.new(config, targets, **description["about"])
             weights = {k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")}
             estimator.network.load_state_dict(weights)
@@ -210,37 +194,8 @@ class Estimator:
             prefix = "familiarity."
             known = {k.removeprefix(prefix): v.numpy() for k, v in tensors.items() if k.startswith(prefix)}
             estimator.familiarity = Familiarity.of_arrays(known) if known else None
-        except (
-            KeyError,
-            TypeError,
-            ValueError,
-            RuntimeError,
-            OSError,
-            ValidationError,
-            SafetensorError,
-        ) as error:
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
-            raise UserError(f"model {folder} is damaged or not whole: {reason}") from error
         estimator.network.eval()
         return estimator
-
-
-def _description(folder: Path) -> dict[str, Any]:
-    path = folder / DESCRIPTION
-    try:
-        description = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UserError(f"no model at {folder}: {DESCRIPTION} is missing") from error
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read: {error}") from error
-    if not isinstance(description, dict) or description.get("format") != "heterostem estimator":
-        raise UserError(f"{path} does not describe a heterostem estimator")
-    if description.get("format_version") != MODEL_FORMAT:
-        found = description.get("format_version")
-        raise UserError(
-            f"{path} is of format version {found}; this version of heterostem reads {MODEL_FORMAT}"
-        )
-    return description
 
 
 def _plain(value: float) -> float | None:

@@ -79,7 +79,7 @@ def generate(
     sweep_abandoned(store.parent)
     _keep_table(recipe, out)
     if not device.startswith("cuda"):
-        keep_plans(recipe, store.parent)
+        keep_plans(recipe, store.parent, samples)
     taken_back = _take_back_damaged(recipe, out, part, progress) if repair else []
     agenda = _agenda(recipe, out, samples, part, taken_back)
     run = Run(store.parent, None if elsewhere else max(workers or 1, 1), part, device)

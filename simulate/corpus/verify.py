@@ -13,6 +13,7 @@ from simulate.corpus.provenance import devices
 from simulate.corpus.reader import Corpus
 from simulate.corpus.recompute import recomputed, relative_difference
 from simulate.devices import CPU, device_for
+from simulate.fft_plans import plans_are_current
 from simulate.lamella.recipe import LamellaRecipe
 from simulate.lamella.verify import check_lamellae
 from simulate.textures.verify import check_textures
@@ -230,8 +231,9 @@ def _recompute(corpus: Corpus, found: Verification, count: int, seed: int | None
 
 def made_alike(corpus: Corpus, device: str = CPU) -> bool:
     """Whether this machine has the processor and versions that made the corpus, so that bytes must agree, and
-    no other device had a part in it or has in what is computed now.
+    no other device, nor an engine that went by other FFT plans, had a part in it or has in what is computed.
     """
     attributes = corpus.attributes
     same = attributes.get("processor") == processor() and attributes.get("versions") == versions()
-    return same and devices(corpus.path.parent) | {device} == {CPU}
+    folder = corpus.path.parent
+    return same and plans_are_current(folder) and devices(folder) | {device} == {CPU}

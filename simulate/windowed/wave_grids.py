@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -46,29 +45,31 @@ def band_columns(size: int) -> int:
 
 
 class WaveGrid:
-    """Everything that waves of one window size share. Build it with `wave_grid`.
+    """What waves of one window size share. Build it with `wave_grid`.
 
-    band (n, n) float32: limit of the wave. Sensitivities (channel, n, n): `held` for the exit, `leaving` for
-    what a step cuts. What a step works with: `limit`, the band with the 1 / n^2 of both transforms, and
-    `cut`, `leaving` without its negative rows, and without channels if there is nothing to see. All in FFT
-    order. `held_mrad` below infinity ends what is detected, as abTEM's detectors do; then nothing is counted
-    of what a step cuts.
+    Against (x, y), in FFT order: probe (n, n) complex64, and float32 without the negative frequencies of x,
+    which repeat the positive ones: `limit` (n / 2 + 1, n), the band with the 1 / n^2 of both transforms, and
+    sensitivities (channel, n / 2 + 1, n), `held` for the exit, `leaving` for what a step cuts, the latter
+    without channels if there is nothing to see. `reach`: columns at both ends of a row that a step has to
+    look at, for the band's `columns` or for what is detected. `held_mrad` below infinity ends what is
+    detected, as abTEM's detectors do; then nothing is counted of what a step cuts.
     """
 
     def __init__(self, size: int, sampling: float, microscope: Microscope, held_mrad: float) -> None:
         self.size, self.sampling, self.microscope = size, sampling, microscope
         self.frequency = np.fft.fftfreq(size, sampling)
-        k = np.hypot(self.frequency[:, None], self.frequency[None])
-        self.band = band_limit(2 * sampling * k)
-        self.limit = self.band[: size // 2 + 1] / np.float32(size**2)
+        k = np.hypot(self.frequency[: size // 2 + 1, None], self.frequency[None])
+        band = band_limit(2 * sampling * k)
+        self.limit = band / np.float32(size**2)
         self.columns = band_columns(size)
         angle = 1e3 * microscope.wavelength_angstrom * k
         seen = np.stack([d.weight(angle) for d in microscope.detectors])
         self.held = np.where(angle < held_mrad, seen, 0.0).astype(np.float32)
-        cut = 1 - self.band.astype(float) ** 2
-        self.leaving = np.where(np.isinf(held_mrad), seen * cut, 0.0).astype(np.float32)
-        leaks = self.leaving.any()
-        self.cut = np.ascontiguousarray(self.leaving[: int(leaks) * len(seen), : size // 2 + 1])
+        leaving = (seen * (1 - band.astype(float) ** 2)).astype(np.float32)
+        leaks = bool(np.isinf(held_mrad) and leaving.any())
+        self.leaving = leaving[: len(seen) if leaks else 0]
+        looked_at = np.flatnonzero(self.leaving.any(axis=(0, 2)))
+        self.reach = min(max(self.columns, int(looked_at[-1]) + 1 if leaks else 0), size // 2)
         self.probe = self._probe()
 
     def _probe(self) -> NDArray[np.complex64]:
@@ -86,7 +87,7 @@ class WaveGrid:
         )
         with deterministic():
             wave = np.asarray(probe.build(scan=abtem.CustomScan([[0.0, 0.0]]), lazy=False).array, complex)
-        transformed = np.fft.fft2(wave.reshape(self.size, self.size)).T  # abTEM's axes are (x, y)
+        transformed = np.fft.fft2(wave.reshape(self.size, self.size))
         return (transformed / np.sqrt((np.abs(transformed) ** 2).sum())).astype(np.complex64)
 
     def ramp(self, distance: float, shift: float) -> NDArray[np.complex64]:
@@ -99,67 +100,3 @@ class WaveGrid:
 def wave_grid(size: int, sampling: float, microscope_json: str, held_mrad: float = np.inf) -> WaveGrid:
     """The grid of a window size, made once in a process; `microscope_json`: `model_dump_json()` of it."""
     return WaveGrid(size, sampling, Microscope.model_validate_json(microscope_json), held_mrad)
-
-
-@numba.njit(cache=True, nogil=True, fastmath=True)
-def detect(wave, weights, sums):  # type: ignore[no-untyped-def]
-    """Adds sum |wave|^2 weights to `sums` (c,) float64; wave (n, n) complex64, weights (c, n, n) float32."""
-    n = wave.shape[0]
-    for y in range(n):
-        row = wave[y].view(np.float32)
-        for c in range(weights.shape[0]):
-            weight = weights[c, y]
-            total = np.float32(0.0)
-            for x in range(n):
-                total += (row[2 * x] * row[2 * x] + row[2 * x + 1] * row[2 * x + 1]) * weight[x]
-            sums[c] += total
-
-
-@numba.njit(cache=True, nogil=True, fastmath=True)
-def transmit(wave, transmission, signal, y0, x0, sums):  # type: ignore[no-untyped-def]
-    """wave *= transmission in the window at (y0, x0) of a slice; `sums` (c,) get sum |wave|^2 signal before.
-
-    wave (n, n) complex64; transmission (2, y, x), signal (c, y, x) float32. Of planes instead of complex
-    numbers the compiler makes vectors: twice as fast.
-    """
-    n = wave.shape[0]
-    for y in range(n):
-        row = wave[y].view(np.float32)
-        for c in range(signal.shape[0]):
-            kernel = signal[c, y0 + y, x0 : x0 + n]
-            total = np.float32(0.0)
-            for x in range(n):
-                total += (row[2 * x] * row[2 * x] + row[2 * x + 1] * row[2 * x + 1]) * kernel[x]
-            sums[c] += total
-        real, imaginary = transmission[0, y0 + y, x0 : x0 + n], transmission[1, y0 + y, x0 : x0 + n]
-        for x in range(n):
-            a, b = row[2 * x], row[2 * x + 1]
-            row[2 * x] = a * real[x] - b * imaginary[x]
-            row[2 * x + 1] = a * imaginary[x] + b * real[x]
-
-
-@numba.njit(cache=True, nogil=True, fastmath=True)
-def propagate(work, limit, real, imaginary, weights, sums):  # type: ignore[no-untyped-def]
-    """Adds sum |work|^2 weights to `sums` (c,), then work *= limit x along_y x along_x.
-
-    work (n, n) complex64 in FFT order; along = real + i imaginary (n,). limit (n / 2 + 1, n) and weights (c,
-    n / 2 + 1, n) float32 hold the rows of positive frequencies, which those of negative ones repeat: less
-    to read. Whole rows, because of parts of them the compiler makes no vectors.
-    """
-    n = work.shape[0]
-    for y in range(n):
-        row, mirrored = work[y].view(np.float32), min(y, n - y)
-        least = limit[mirrored]
-        for k in range(weights.shape[0]):
-            weight = weights[k, mirrored]
-            total = np.float32(0.0)
-            for x in range(n):
-                total += (row[2 * x] * row[2 * x] + row[2 * x + 1] * row[2 * x + 1]) * weight[x]
-            sums[k] += total
-        c, d = real[y], imaginary[y]
-        for x in range(n):
-            g = (c * real[x] - d * imaginary[x]) * least[x]
-            h = (c * imaginary[x] + d * real[x]) * least[x]
-            a, b = row[2 * x], row[2 * x + 1]
-            row[2 * x] = a * g - b * h
-            row[2 * x + 1] = a * h + b * g

@@ -28,8 +28,8 @@ class DeviceGrid:
         self._torch = require("torch", extra="learn")
         self.size, self.sampling, self.device = grid.size, grid.sampling, device
         self.held, self.leaving = self._seen(grid.held), self._seen(grid.leaving)
-        self.probe = self._to(grid.probe)
-        self._band = self._to(grid.band / np.float32(grid.size) ** 2)
+        self.probe = self._to(grid.probe.T)
+        self._limit = self._to(_whole(grid.limit))
         self._frequency = self._to(grid.frequency)
         self._wavelength = grid.microscope.wavelength_angstrom
         self._propagators: dict[float, Tensor] = {}
@@ -38,7 +38,7 @@ class DeviceGrid:
         return self._torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
 
     def _seen(self, weights: NDArray[np.float32]) -> dict[int, Tensor]:
-        return {channel: self._to(plane) for channel, plane in enumerate(weights) if plane.any()}
+        return {channel: self._to(_whole(plane)) for channel, plane in enumerate(weights) if plane.any()}
 
     def forward(self, waves: Tensor) -> Tensor:
         """Transforms of waves (w, n, n)."""
@@ -64,7 +64,7 @@ class DeviceGrid:
                 self._propagators.clear()
             zero = self._torch.zeros(1, dtype=self._torch.float64, device=self.device)
             (along,) = self._ramp(zero + distance, zero)
-            self._propagators[key] = self._torch.outer(along, along) * self._band
+            self._propagators[key] = self._torch.outer(along, along) * self._limit
         return self._propagators[key]
 
     def _ramp(self, distance: Tensor, shift: Tensor) -> Tensor:
@@ -72,3 +72,9 @@ class DeviceGrid:
         k = self._frequency
         phase = -math.pi * k * (self._wavelength * k * distance[:, None] + 2 * shift[:, None])
         return self._torch.polar(self._torch.ones_like(phase), phase).to(self._torch.complex64)
+
+
+def _whole(half: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What `half` (n / 2 + 1, n; x, y) says of all frequencies: (n, n; y, x)."""
+    x = np.arange(half.shape[1])
+    return half[np.minimum(x, len(x) - x)].T

@@ -144,10 +144,11 @@ def test_work_is_where_particles_are():
     assert "probes" in made.cost(whole, microscope)
 
 
-def test_stored_plans_give_the_same_bytes(tmp_path):
+@pytest.mark.parametrize("patient", [False, True])
+def test_stored_plans_give_the_same_bytes(patient, tmp_path):
     microscope, whole = Microscope(), one()
-    first, second = engine(), engine()
-    Planner().save(tmp_path / "plans.json", first.windows(whole, microscope))
+    first, second = (engine(band_mrad=28, window_angstrom=14) for _ in range(2))
+    Planner().save(tmp_path / "plans.json", first.windows(whole, microscope), patient)
     for made in (first, second):
         made.use_plans(tmp_path / "plans.json")
     np.testing.assert_array_equal(
