@@ -44,7 +44,7 @@ def read_phase(path: Path, ink: Ink = "dark", threshold: float | None = None) ->
     low, high = float(grey.min()), float(grey.max())
     if high <= low:
         raise UserError(f"{path}: all pixels are alike; a picture of two phases is needed")
-    level = _otsu(grey) if threshold is None else threshold
+    level = otsu_threshold(grey) if threshold is None else threshold
     if not low <= level < high:
         raise UserError(
             f"{path}: threshold {level:g} lies outside the greys of the picture, {low:g} to {high:g}"
@@ -110,7 +110,7 @@ def _grey(path: Path) -> NDArray[np.float32]:
     return np.asarray(whole.mean(axis=2) if whole.ndim == 3 else whole, np.float32)
 
 
-def _otsu(grey: NDArray[np.float32]) -> float:
+def otsu_threshold(grey: NDArray[np.float32]) -> float:
     """The grey value after which a new class begins such that the variance between both is largest."""
     counts, edges = np.histogram(grey, bins=256)
     middles = (edges[1:] + edges[:-1]) / 2

@@ -181,7 +181,9 @@ def draw_textures(parameters: TextureParameters, n: int, seed: int, name: str = 
 
 
 def corpus_textures(corpus: Corpus, split: str) -> TextureSet:
-    """One split of a corpus of textures. UserError if it holds none, or is no corpus of textures."""
+    """One split of a corpus of textures: phase maps, or, of lamellae, what their recorded images show of
+    them. UserError if it holds none, or is no corpus of textures.
+    """
     recipe = corpus.recipe.canonical
     if "texture" not in recipe:
         raise UserError(f"{corpus.recipe.name} is no corpus of textures; one of kind = “texture” is needed")
@@ -194,8 +196,13 @@ def corpus_textures(corpus: Corpus, split: str) -> TextureSet:
         name: corpus.column(name)[samples] if name in known and (name != "count" or lines) else None
         for name in ("volume_fraction", "orientation_degrees", "count")
     }
-    width = int(corpus.images.shape[-1])
-    images = PackedImages(corpus.phase_bits(samples), width)
+    images: ImageSource
+    if corpus.imaged:
+        from .micrographs import recorded_shares
+
+        images = recorded_shares(corpus, samples)
+    else:
+        images = PackedImages(corpus.phase_bits(samples), int(corpus.images.shape[-1]))
     found = textures_of_arrays(images, **truth, name=corpus.recipe.name)
     origin = {"texture": recipe["texture"], "recipe_hash": corpus.recipe.hash, "split": split}
     return replace(found, origin=origin)
