@@ -34,7 +34,7 @@ class VAEConfig(BaseModel):
     width: int = Field(default=512, ge=8, le=8192, description="units of the hidden layers")
     channels: int = Field(default=48, ge=4, le=1024, multiple_of=4, description="of the decoder")
     profiles: int = Field(default=16, ge=1, le=1024, description="terms u_k(y) v_k(x) of the logit")
-    octaves: int = Field(default=5, ge=0, le=12, description="of sines of the latent numbers")
+    octaves: int = Field(default=0, ge=0, le=12, description="of sines of the latent numbers")
 
 
 class VAETraining(Schedule):
@@ -67,7 +67,7 @@ class VAETraining(Schedule):
     width: int = Field(default=512, ge=8, le=8192)
     channels: int = Field(default=48, ge=4, le=1024, multiple_of=4)
     profiles: int = Field(default=16, ge=1, le=1024)
-    octaves: int = Field(default=5, ge=0, le=12)
+    octaves: int = Field(default=0, ge=0, le=12)
     loss: Literal["statistics", "pixels"] = "statistics"
     by: Literal["parseval", "f"] = Field(
         default="parseval", description="two-point functions compared in Fourier space or as they are"
@@ -86,7 +86,7 @@ class VAETraining(Schedule):
     )
     alignment: float = Field(default=150.0, ge=0, description="weight of the moved pixels at the start")
     alignment_end: float = Field(default=6.0, ge=0, description="and at the end")
-    alignment_hold: float = Field(default=0.4, ge=0, le=1, description="share before it begins to fade")
+    alignment_hold: float = Field(default=0.25, ge=0, le=1, description="share before it begins to fade")
     purity: float = Field(default=10.0, ge=0, description="weight of greyness at the end")
 
     @property
