@@ -10,7 +10,6 @@ from learn.config import EstimatorConfig, TrainingConfig  # noqa: E402
 from learn.data import Batch, recorded  # noqa: E402
 from learn.estimator import Estimator  # noqa: E402
 from learn.intervals import coverage  # noqa: E402
-from learn.networks import build_network  # noqa: E402
 from learn.training import settle_norms, train  # noqa: E402
 from simulate.realism import Realism  # noqa: E402
 from stochgeom.errors import UserError  # noqa: E402
@@ -186,7 +185,7 @@ def test_without_a_budget_epochs_are_equal_shares():
 
 
 def test_settled_norms_predict_as_in_training():
-    network = build_network(EstimatorConfig(shape=(32, 32), outputs=2))
+    network = Estimator.new(EstimatorConfig(shape=(32, 32), outputs=2), targets=None, seed=0).network
     rng = np.random.default_rng(0)
     images, pixels = rng.random((64, 1, 32, 32), dtype=np.float32) * 0.05, np.zeros(64, np.float32)
     for module in network.modules():  # statistics of other weights

@@ -1,0 +1,119 @@
+"""Autoencoders from the command line: on a corpus of textures, on one of lamellae, on own pictures."""
+
+import json
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from heterostem import run
+from learn.vae import VAE
+from simulate.generate import generate
+from simulate.recipe import Recipe
+from stochgeom.textures import LineTextureParameters, sample_texture
+
+LINES = {
+    "model": "lines",
+    "shape": [40, 36],
+    "pixel_size_nm": 1,
+    "count": [1, 2],
+    "length_nm": [18, 30],
+    "thickness_nm": [3, 4],
+    "gap_nm": 4,
+}
+RECIPE = {
+    "schema": 1,
+    "name": "small-lines",
+    "kind": "texture",
+    "samples": 240,
+    "samples_per_shard": 60,
+    "seed": 3,
+    "split": {"train": 4, "calibration": 0, "validation": 1, "test": 1},
+    "texture": LINES,
+}
+WORDS = "--task texture-vae --epochs 2 --epoch-images 64 --batch-size 16 --threads 1 --latent-size 3"
+
+
+def textures(folder, **changes):
+    return generate(Recipe.from_dict(RECIPE | changes), folder, progress=False)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return textures(tmp_path_factory.mktemp("corpus") / "lines")
+
+
+def trained(source, out, *more):
+    assert run(["train", str(source), "--out", str(out), *WORDS.split(), *more]) == 0
+    return out
+
+
+def test_training_two_seeds_and_a_report_of_both(corpus, tmp_path, capsys):
+    models = [trained(corpus, tmp_path / f"seed-{seed}", "--seed", str(seed)) for seed in (0, 1)]
+    pixels = trained(corpus, tmp_path / "pixels", "--loss", "pixels")
+    assert VAE.load(models[0]).latent_size == 3
+    also = [word for model in (models[1], pixels) for word in ("--also", str(model))]
+    out = tmp_path / "report"
+    assert run(["report", str(models[0]), str(corpus), "--out", str(out), "--limit", "30", *also]) == 0
+    found = json.loads((out / "metrics.json").read_text())
+    members = [group["members"] for group in found["groups"]]
+    assert [len(group) for group in members] == [2, 1]
+    assert (out / "report.html").stat().st_size > 10_000
+    assert "http://" not in (out / "report.html").read_text().replace("http://www.w3.org", "")
+
+
+def test_a_corpus_of_lamellae_is_seen_through_its_micrographs(tmp_path):
+    folder = textures(
+        tmp_path / "plates",
+        samples=72,
+        lamella={"phases": ["gamma-WO3", "anatase"], "thickness_nm": 20},
+        engine={"name": "response", "coefficients_per_um": {"gamma-WO3": 1.7, "anatase": 0.4}},
+        realism={"electrons_per_pixel": 5000},
+    )
+    model = trained(folder, tmp_path / "model")
+    assert VAE.load(model).shape == (40, 36)
+
+
+def test_own_pictures(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    parameters = LineTextureParameters(
+        shape=(48, 240), count=(3, 5), length_nm=(60, 120), thickness_nm=(3, 5), gap_nm=4,
+        orientations=("horizontal",),
+    )  # fmt: skip
+    for number in range(2):
+        phase = sample_texture(parameters, np.random.default_rng(number)).phase
+        plt.imsave(folder / f"{number}.png", 1 - phase, cmap="gray")
+    model = trained(folder, tmp_path / "model", "--patch", "32")
+    out = tmp_path / "report"
+    assert run(["report", str(model), str(folder), "--out", str(out)]) == 0
+    assert (out / "predictions.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--task texture-vae --target count", "--target belongs to --task estimator"),
+        ("--latent-size 4", "--latent-size belongs to --task texture-vae"),
+        ("--task texture-vae --latent-size 0", "--latent-size = 0"),
+        ("--task texture-vae --alpha -1", "--alpha = -1"),
+        ("--task texture-vae --patch 32", "--patch: for own pictures only"),
+        ("--task texture-vae --ink dark --threshold 3", "--ink, --threshold: for own pictures only"),
+    ],
+)
+def test_options_that_make_no_sense_are_one_line(corpus, tmp_path, capsys, words, said):
+    assert run(["train", str(corpus), "--out", str(tmp_path / "model"), *words.split()]) != 0
+    error = capsys.readouterr().err.strip()
+    assert said in error
+    assert "\n" not in error
+    assert not (tmp_path / "model" / "model.json").exists()
+
+
+def test_sources_that_are_none(tmp_path, capsys):
+    assert run(["train", str(tmp_path / "nothing"), "--out", str(tmp_path / "model"), *WORDS.split()]) != 0
+    assert "no such file or folder" in capsys.readouterr().err
+    (tmp_path / "empty").mkdir()
+    assert run(["train", str(tmp_path / "empty"), "--out", str(tmp_path / "model"), *WORDS.split()]) != 0
+    assert "holds no picture" in capsys.readouterr().err
