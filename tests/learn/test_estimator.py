@@ -184,7 +184,7 @@ def test_a_crash_while_writing_leaves_no_model_that_looks_whole(whole, tmp_path,
     def crash(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("learn.estimator.save_file", crash)
+    monkeypatch.setattr("learn.model_files.save_file", crash)
     with pytest.raises(KeyboardInterrupt):
         whole.save(tmp_path)
     with pytest.raises(UserError, match="no model"):
