@@ -42,9 +42,9 @@ def train_vae(
     UserError if the sets do not fit together, or `out` holds a run of other textures or another
     configuration.
     """
-    out = Path(out)
-    make_folder(out)
-    return VAERun(textures, validation, out, config or VAETraining(), tell).go(resume)
+    run = VAERun(textures, validation, Path(out), config or VAETraining(), tell)
+    make_folder(run.out)  # not before: sets that do not fit leave no folder
+    return run.go(resume)
 
 
 class VAERun(TrainingRun[VAE, Tensor, VAETraining]):
@@ -109,13 +109,14 @@ class VAERun(TrainingRun[VAE, Tensor, VAETraining]):
             for images in self.validation.split(self.config.batch_size):
                 sums.append(self._figures(images.to(self.device)))
         table = torch.cat(sums)
-        f, f_cut, pixels, phi = (float(column.mean()) for column in table.T[:4])
+        f, f_cut, pixels = (float(column.mean()) for column in table.T[:3])
+        phi = table[:, 3][table[:, 3].isfinite()]
         kl = table[:, 4:].mean(dim=0)
         figures = {
             "validation_f_mse": f,
             "validation_f_mse_thresholded": f_cut,
             "validation_pixel_mse": pixels,
-            "validation_volume_fraction_difference": phi,
+            "validation_volume_fraction_difference": float(phi.mean()) if len(phi) else None,
             "validation_kl": float(kl.sum()),
             "active": int((kl > ACTIVE_NATS).sum()),
         }
@@ -123,7 +124,7 @@ class VAERun(TrainingRun[VAE, Tensor, VAETraining]):
 
     def _figures(self, images: Tensor) -> Tensor:
         """(n, 4 + l): f-space MSE, the same of the image cut at 0.5, pixel MSE, difference of the volume
-        fraction relative to it; divergence of each latent number.
+        fraction relative to it, not finite for images without phase 1; divergence of each latent number.
         """
         laws = self.vae.network.encoder(images)
         found = self.vae.network.decoder(laws[0])
@@ -133,7 +134,7 @@ class VAERun(TrainingRun[VAE, Tensor, VAETraining]):
             statistics_distance(found, images),
             statistics_distance(cut, images),
             squared_difference(found, images) / images[0].numel(),
-            (found.mean(dim=(1, 2)) - phi).abs() / phi.clamp(min=1e-6),
+            torch.where(phi > 0, (found.mean(dim=(1, 2)) - phi).abs() / phi, torch.nan),
         ]
         return torch.cat([torch.stack(columns, dim=1), divergence(*laws)], dim=1).cpu()
 
