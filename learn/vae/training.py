@@ -16,6 +16,7 @@ from torch import Tensor
 from learn.loop import Say, TrainingRun, half_precision, make_folder
 from learn.spatial_statistics import autocorrelation, statistics_distance
 from learn.texture_analysis.texture_set import TextureSet
+from learn.vae.alignment import INK
 from learn.vae.config import VAETraining
 from learn.vae.losses import Scatter, divergence, squared_difference, terms_of, total
 from learn.vae.model import VAE
@@ -68,7 +69,7 @@ class VAERun(TrainingRun[VAE, Tensor, VAETraining]):
         self.scatter = _scatter(fitted)
         with torch.no_grad():
             self.vae.network.encoder.fit(fitted)
-        self.periodic = _periodic(textures)
+        self.periodic = wraps(textures, fitted)
         identity = {"textures": dict(textures.origin) or textures.name, "images": len(textures)}
         super().__init__(out, config, self.vae.network, identity, tell)
         self.noise = torch.Generator()
@@ -168,10 +169,20 @@ def _check(textures: TextureSet, validation: TextureSet, config: VAETraining) ->
         )
 
 
-def _periodic(textures: TextureSet) -> bool:
-    """Whether the textures go on at the other side. Images of unknown origin are taken not to."""
-    model = textures.origin.get("texture", {})
-    return bool(model) and model.get("model") != "lines" and bool(model.get("periodic", True))
+def wraps(textures: TextureSet, images: Tensor) -> bool:
+    """Whether originals may be moved round the torus, as their statistics are taken, or only so far that
+    nothing crosses the border.
+
+    Lines lie inside. Of other textures nearly every image reaches all borders and could not be moved at all;
+    so may images of unknown origin of which most do. `images` (n, ny, nx) are some of the set's.
+    """
+    model = textures.origin.get("texture", {}).get("model")
+    if model:
+        return bool(model != "lines")
+    ink = images > INK
+    borders = (ink[:, 0], ink[:, -1], ink[:, :, 0], ink[:, :, -1])
+    reached = torch.stack([border.any(dim=1) for border in borders]).all(dim=0)
+    return bool(reached.float().mean() > 0.5)
 
 
 def _scatter(images: Tensor) -> Scatter:
