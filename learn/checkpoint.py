@@ -105,13 +105,28 @@ def load_checkpoint(
 def _check(path: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
     if found == wanted:
         return
-    flat_found = {**found, **found.get("config", {})}
-    flat_wanted = {**wanted, **wanted["config"]}
-    keys = [key for key in flat_wanted if key != "config" and flat_found.get(key) != flat_wanted[key]]
-    detail = ", ".join(f"{key} was {flat_found.get(key)}, is {flat_wanted[key]}" for key in keys[:3])
+    before, now = _flat(found), _flat(wanted)
+    keys = [key for key in {**now, **before} if before.get(key) != now.get(key)]
+    detail = ", ".join(f"{key} was {_short(before.get(key))}, is {_short(now.get(key))}" for key in keys[:3])
     raise UserError(
         f"{path} belongs to another run ({detail}); accepted: the same options, or another folder"
     )
+
+
+def _flat(identity: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Its values by their keys; those of tables inside by dotted keys, those of `config` by their own."""
+    found: dict[str, Any] = {}
+    for key, value in identity.items():
+        if isinstance(value, dict):
+            found |= _flat(value, "" if key == "config" else f"{prefix}{key}.")
+        else:
+            found[f"{prefix}{key}"] = value
+    return found
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

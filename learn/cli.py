@@ -228,14 +228,17 @@ def report(
     cache
         Folder that keeps these descriptors for the next report on the corpus.
     ink, threshold
-        As in the training of an autoencoder on own pictures, which may stand in the place of the corpus.
+        How own pictures, which may stand in the place of the corpus, are cut for an autoencoder; if not
+        given, as in its training.
     """
     from learn.model_files import folder_of, model_kind
 
+    cut = _given({"ink": ink, "threshold": threshold})
     if model_kind(folder_of(model)) == VAE_KIND:
-        cut = _given({"ink": ink, "threshold": threshold})
         report_textures([model, *(also or [])], corpus, out, limit, cut)
         return
+    for name in cut:
+        raise UserError(f"--{name} is for autoencoders; {model} is none")
     from learn.error_analysis import analyse
     from learn.report import check_writable, write_report
     from learn.steps import Steps

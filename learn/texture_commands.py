@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -13,6 +14,7 @@ from stochgeom.errors import UserError
 
 if TYPE_CHECKING:
     from learn.texture_analysis.texture_set import TextureSet
+    from learn.vae import VAE
 
 PATCH = 128
 
@@ -92,29 +94,48 @@ def report_textures(
 ) -> None:
     """Test autoencoders on the split `test` of a corpus or of own pictures, and write a report.
 
-    Models that were trained alike but for the seed are runs of one.
+    Models that were trained alike but for the seed are runs of one. Own pictures are cut as the first model's
+    training patches were, unless `cut` says otherwise.
     """
     import numpy as np
 
-    from learn.report import check_writable
     from learn.texture_analysis import write_texture_report
     from learn.vae import VAE
 
-    check_writable(out)
-    loaded = [(path.resolve().name, VAE.load(path)) for path in models]
-    grouped: dict[str, Sequence[VAE]] = {}
-    labels: dict[str, str] = {}
-    for name, vae in loaded:
-        kind = vae.settings.model_copy(update={"seed": 0}).model_dump_json()
-        label = labels.setdefault(kind, name)
-        grouped[label] = [*grouped.get(label, ()), vae]
-    side = loaded[0][1].shape[0]
+    if limit is not None and limit < 1:
+        raise UserError(f"--limit = {limit}: accepted: 1 or more test images")
+    loaded = [VAE.load(path) for path in models]
+    grouped = _runs(models, loaded)
     if not _is_corpus(source):
-        cut = {"patch": side, **cut}
+        before = loaded[0].about.get("origin", {})
+        same = {name: before[name] for name in ("ink", "threshold") if before.get(name) is not None}
+        cut = {"patch": loaded[0].shape[0], **same, **cut}
     train, test = (textures_at(source, split, cut) for split in ("train", "test"))
+    for path, vae in zip(models, loaded, strict=True):
+        if vae.shape != test.shape:
+            sizes = [f"{nx} x {ny}" for ny, nx in (vae.shape, test.shape)]
+            raise UserError(
+                f"model {path} is for images of {sizes[0]} pixels; those of {source} have {sizes[1]}"
+            )
     if limit is not None and limit < len(test):
         test = test.part(np.arange(limit))
     print(f"report: {write_texture_report(grouped, (train, test), out)}")
+
+
+def _runs(paths: list[Path], models: list[VAE]) -> dict[str, Sequence[VAE]]:
+    """Models by the name of their first one's folder; those of equal textures and settings, but for the seed,
+    together. UserError if two that differ would have one name.
+    """
+    grouped: dict[str, list[VAE]] = {}
+    labels: dict[tuple[str, str], str] = {}
+    for path, vae in zip(paths, models, strict=True):
+        learnt = json.dumps([vae.about.get(key) for key in ("textures", "images", "origin")], sort_keys=True)
+        kind = (vae.settings.model_copy(update={"seed": 0}).model_dump_json(), learnt)
+        name = path.resolve().name
+        if kind not in labels and name in grouped:
+            raise UserError(f"two different models have folders named {name}, which the report tells them by")
+        grouped.setdefault(labels.setdefault(kind, name), []).append(vae)
+    return {label: tuple(found) for label, found in grouped.items()}
 
 
 def textures_at(source: Path, split: str, cut: dict[str, Any]) -> TextureSet:

@@ -35,6 +35,10 @@ class QuantisedImages:
     def __getitem__(self, rows: Any, /) -> np.ndarray:
         return self._quantised[rows].astype(np.float32) / LEVELS
 
+    def part(self, rows: NDArray[np.integer]) -> QuantisedImages:
+        """Some of them, still as bytes."""
+        return QuantisedImages(self._quantised[rows])
+
 
 def phase_shares(image: ArrayLike, brighter: bool = True) -> NDArray[np.float32]:
     """Share of phase 1, 0 to 1, of each pixel of a grey image (ny, nx); `brighter`: whether phase 1 is.
@@ -56,10 +60,18 @@ def phase_shares(image: ArrayLike, brighter: bool = True) -> NDArray[np.float32]
 
 
 def recorded_shares(corpus: Corpus, samples: NDArray[np.integer], channel: int = 0) -> QuantisedImages:
-    """Recorded images (under the corpus' realism) of samples (n,) of a corpus of lamellae."""
-    brighter = _phase_1_is_brighter(corpus, samples[:ASKED], channel)
+    """Recorded images (under the corpus' realism) of samples (n,) of a corpus of lamellae.
+
+    An image of one phase has one class of grey, and noise that would be parted instead: the corpus says which
+    phase it is.
+    """
+    brighter = _phase_1_is_brighter(corpus, samples, channel)
     found = np.empty((len(samples), *corpus.images.shape[-2:]), np.uint8)
-    for place, sample in enumerate(samples):
+    fractions = corpus.column("volume_fraction")[samples]
+    for place, (sample, fraction) in enumerate(zip(samples, fractions, strict=True)):
+        if fraction in (0, 1):
+            found[place] = LEVELS * int(fraction)
+            continue
         try:
             share = phase_shares(corpus.noisy(int(sample))[channel], brighter)
         except UserError as error:
@@ -69,13 +81,13 @@ def recorded_shares(corpus: Corpus, samples: NDArray[np.integer], channel: int =
 
 
 def _phase_1_is_brighter(corpus: Corpus, samples: NDArray[np.integer], channel: int) -> bool:
-    """Whether it is in most of some samples."""
-    phases = corpus.phases(samples).astype(bool)
-    lighter = []
-    for sample, phase in zip(samples, phases, strict=True):
-        image = corpus.clean(int(sample))[channel]
-        if phase.any() and not phase.all():
-            lighter.append(image[phase].mean() > image[~phase].mean())
-    if not lighter:
+    """Whether it is in most of the first samples that show both phases."""
+    fractions = corpus.column("volume_fraction")[samples]
+    samples = samples[(fractions > 0) & (fractions < 1)][:ASKED]
+    if len(samples) == 0:
         raise UserError(f"{corpus.path}: none of its images shows both phases")
+    lighter = []
+    for sample, phase in zip(samples, corpus.phases(samples).astype(bool), strict=True):
+        image = corpus.clean(int(sample))[channel]
+        lighter.append(image[phase].mean() > image[~phase].mean())
     return bool(np.mean(lighter) > 0.5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -19,6 +20,7 @@ SPLITS = {"train": (0.0, 0.7), "validation": (0.7, 0.85), "test": (0.85, 1.0)}
 """Shares of the width of each picture, from the left; patches of different splits share no pixel."""
 OVERLAP = 4
 """Patches of a split begin a quarter of their side apart."""
+SMALLEST_PATCH = 16
 Ink = Literal["dark", "bright"]
 
 
@@ -38,7 +40,8 @@ def read_phase(path: Path, ink: Ink = "dark", threshold: float | None = None) ->
     """Phase map (ny, nx) of zeros and ones of a picture: phase 1 is what is darker (or brighter) than the
     threshold, in the file's own grey values; None for the one that parts them best (Otsu 1979).
 
-    Colours are averaged. UserError for a file that cannot be read or shows one grey only.
+    Colours of a PNG are averaged, an alpha channel is dropped; other files must be grey. UserError for a file
+    that cannot be read or shows one grey only.
     """
     grey = _grey(path)
     low, high = float(grey.min()), float(grey.max())
@@ -49,7 +52,8 @@ def read_phase(path: Path, ink: Ink = "dark", threshold: float | None = None) ->
         raise UserError(
             f"{path}: threshold {level:g} lies outside the greys of the picture, {low:g} to {high:g}"
         )
-    return ((grey <= level) if ink == "dark" else (grey > level)).astype(np.uint8)
+    dark = grey <= np.float64(level)  # a plain number would be rounded to the grey values' own precision
+    return (dark if ink == "dark" else ~dark).astype(np.uint8)
 
 
 def textures_of_files(
@@ -59,13 +63,18 @@ def textures_of_files(
     ink: Ink = "dark",
     threshold: float | None = None,
 ) -> TextureSet:
-    """Square patches of `side` pixels of one split of pictures (see `SPLITS`), a quarter of a side apart.
+    """Square patches of `side` pixels of one split of pictures (see `SPLITS`), a quarter of a side apart, in
+    an order drawn once for all: the first thousand of them show all pictures, not the corner of one.
 
-    UserError if a picture is too small to hold a patch of the split, or cannot be read.
+    The set's `origin` says how they were cut, with a digest of the phase maps. UserError if a picture is too
+    small to hold a patch of the split, or cannot be read.
     """
     if split not in SPLITS:
         raise UserError(f"split {split!r}; accepted: {', '.join(SPLITS)}")
+    if side < SMALLEST_PATCH:
+        raise UserError(f"patches of {side} pixels; accepted: sides of {SMALLEST_PATCH} or more")
     patches: list[NDArray[np.uint8]] = []
+    digest = hashlib.sha256()
     files = image_files(paths)
     for path in files:
         phase = read_phase(path, ink, threshold)
@@ -77,8 +86,17 @@ def textures_of_files(
                 f"{split}; accepted: from {smallest} x {side} on, or smaller patches"
             )
         patches += _patches(phase[:, low:high], side)
-    found = textures_of_arrays(PackedImages.of(patches), name=_name(paths))
-    origin = {"files": [path.name for path in files], "side": side, "split": split, "ink": ink}
+        digest.update(repr(phase.shape).encode() + phase.tobytes())
+    order = np.random.default_rng(0).permutation(len(patches))
+    found = textures_of_arrays(PackedImages.of([patches[place] for place in order]), name=_name(paths))
+    origin = {
+        "files": [path.name for path in files],
+        "side": side,
+        "split": split,
+        "ink": ink,
+        "threshold": threshold,
+        "digest": digest.hexdigest()[:16],
+    }
     return TextureSet(
         found.images, found.volume_fraction, found.orientation_degrees, found.count, found.name, origin
     )
@@ -112,7 +130,8 @@ def _grey(path: Path) -> NDArray[np.float32]:
 
 def otsu_threshold(grey: NDArray[np.float32]) -> float:
     """The grey value after which a new class begins such that the variance between both is largest."""
-    counts, edges = np.histogram(grey, bins=256)
+    # In float64, for 256 bins may be finer than float32 can tell apart.
+    counts, edges = np.histogram(np.asarray(grey, np.float64), bins=256)
     middles = (edges[1:] + edges[:-1]) / 2
     below = np.cumsum(counts)[:-1] / grey.size
     mean = np.cumsum(counts * middles)[:-1] / grey.size

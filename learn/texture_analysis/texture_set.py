@@ -103,7 +103,8 @@ class TextureSet:
         """Some of the set, by indices or a slice; its images are held as they are stored."""
         rows = np.arange(len(self))[rows]
         images = self.images
-        kept = images.part(rows) if isinstance(images, PackedImages) else np.asarray(images[rows])
+        part = getattr(images, "part", None)
+        kept = part(rows) if callable(part) else np.asarray(images[rows])
         return TextureSet(
             kept, self.volume_fraction[rows], self.orientation_degrees[rows], self.count[rows], self.name,
             self.origin,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,8 +92,10 @@ def _published(analysis: TextureAnalysis, figure: Figure, wanted: float) -> Verd
     )
 
 
-def share_of(ratio: float) -> str:
-    """A ratio in words: a share up to twice as much, a multiple beyond."""
+def share_of(ratio: float | None) -> str:
+    """A ratio in words: a share up to twice as much, a multiple beyond; none to what is without error."""
+    if ratio is None or not math.isfinite(ratio):
+        return "no finite multiple of"
     return f"{100 * ratio:.0f} % of" if ratio < 2 else f"{ratio:.1f} times"
 
 

@@ -20,8 +20,8 @@ LEAN = 0.618  # of the two axes when half turns are told apart; no ratio of whol
 def aligned(originals: Tensor, reconstructions: Tensor, periodic: bool) -> Tensor:
     """Copies (n, ny, nx) of the originals, moved and perhaps turned by 180 degrees; no gradients.
 
-    Textures that are not periodic are moved only so far that nothing crosses the border, for a line cut in
-    two and joined at the other side is no line any more.
+    Unless `periodic` they are moved only so far that nothing crosses the border, for a line cut in two and
+    joined at the other side is no line any more.
     """
     with torch.no_grad():
         count, (ny, nx) = len(originals), originals.shape[1:]

@@ -16,6 +16,7 @@ from torch import Tensor
 from learn.loop import Say, TrainingRun, half_precision, make_folder
 from learn.spatial_statistics import autocorrelation, statistics_distance
 from learn.texture_analysis.texture_set import TextureSet
+from learn.vae.alignment import INK
 from learn.vae.config import VAETraining
 from learn.vae.losses import Scatter, divergence, squared_difference, terms_of, total
 from learn.vae.model import VAE
@@ -42,9 +43,9 @@ def train_vae(
     UserError if the sets do not fit together, or `out` holds a run of other textures or another
     configuration.
     """
-    out = Path(out)
-    make_folder(out)
-    return VAERun(textures, validation, out, config or VAETraining(), tell).go(resume)
+    run = VAERun(textures, validation, Path(out), config or VAETraining(), tell)
+    make_folder(run.out)  # not before: sets that do not fit leave no folder
+    return run.go(resume)
 
 
 class VAERun(TrainingRun[VAE, Tensor, VAETraining]):
@@ -68,7 +69,7 @@ class VAERun(TrainingRun[VAE, Tensor, VAETraining]):
         self.scatter = _scatter(fitted)
         with torch.no_grad():
             self.vae.network.encoder.fit(fitted)
-        self.periodic = _periodic(textures)
+        self.periodic = wraps(textures, fitted)
         identity = {"textures": dict(textures.origin) or textures.name, "images": len(textures)}
         super().__init__(out, config, self.vae.network, identity, tell)
         self.noise = torch.Generator()
@@ -109,13 +110,14 @@ class VAERun(TrainingRun[VAE, Tensor, VAETraining]):
             for images in self.validation.split(self.config.batch_size):
                 sums.append(self._figures(images.to(self.device)))
         table = torch.cat(sums)
-        f, f_cut, pixels, phi = (float(column.mean()) for column in table.T[:4])
+        f, f_cut, pixels = (float(column.mean()) for column in table.T[:3])
+        phi = table[:, 3][table[:, 3].isfinite()]
         kl = table[:, 4:].mean(dim=0)
         figures = {
             "validation_f_mse": f,
             "validation_f_mse_thresholded": f_cut,
             "validation_pixel_mse": pixels,
-            "validation_volume_fraction_difference": phi,
+            "validation_volume_fraction_difference": float(phi.mean()) if len(phi) else None,
             "validation_kl": float(kl.sum()),
             "active": int((kl > ACTIVE_NATS).sum()),
         }
@@ -123,7 +125,7 @@ class VAERun(TrainingRun[VAE, Tensor, VAETraining]):
 
     def _figures(self, images: Tensor) -> Tensor:
         """(n, 4 + l): f-space MSE, the same of the image cut at 0.5, pixel MSE, difference of the volume
-        fraction relative to it; divergence of each latent number.
+        fraction relative to it, not finite for images without phase 1; divergence of each latent number.
         """
         laws = self.vae.network.encoder(images)
         found = self.vae.network.decoder(laws[0])
@@ -133,7 +135,7 @@ class VAERun(TrainingRun[VAE, Tensor, VAETraining]):
             statistics_distance(found, images),
             statistics_distance(cut, images),
             squared_difference(found, images) / images[0].numel(),
-            (found.mean(dim=(1, 2)) - phi).abs() / phi.clamp(min=1e-6),
+            torch.where(phi > 0, (found.mean(dim=(1, 2)) - phi).abs() / phi, torch.nan),
         ]
         return torch.cat([torch.stack(columns, dim=1), divergence(*laws)], dim=1).cpu()
 
@@ -167,10 +169,20 @@ def _check(textures: TextureSet, validation: TextureSet, config: VAETraining) ->
         )
 
 
-def _periodic(textures: TextureSet) -> bool:
-    """Whether the textures go on at the other side. Images of unknown origin are taken not to."""
-    model = textures.origin.get("texture", {})
-    return bool(model) and model.get("model") != "lines" and bool(model.get("periodic", True))
+def wraps(textures: TextureSet, images: Tensor) -> bool:
+    """Whether originals may be moved round the torus, as their statistics are taken, or only so far that
+    nothing crosses the border.
+
+    Lines lie inside. Of other textures nearly every image reaches all borders and could not be moved at all;
+    so may images of unknown origin of which most do. `images` (n, ny, nx) are some of the set's.
+    """
+    model = textures.origin.get("texture", {}).get("model")
+    if model:
+        return bool(model != "lines")
+    ink = images > INK
+    borders = (ink[:, 0], ink[:, -1], ink[:, :, 0], ink[:, :, -1])
+    reached = torch.stack([border.any(dim=1) for border in borders]).all(dim=0)
+    return bool(reached.float().mean() > 0.5)
 
 
 def _scatter(images: Tensor) -> Scatter:

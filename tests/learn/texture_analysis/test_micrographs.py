@@ -6,7 +6,10 @@ pytest.importorskip("torch")
 from hypothesis import given
 from hypothesis import strategies as st
 
-from learn.texture_analysis.micrographs import QuantisedImages, phase_shares
+from learn.texture_analysis.micrographs import QuantisedImages, phase_shares, recorded_shares
+from simulate.corpus.reader import Corpus
+from simulate.generate import generate
+from simulate.recipe import Recipe
 from stochgeom.errors import UserError
 from stochgeom.textures import LineTextureParameters, sample_texture
 
@@ -43,3 +46,31 @@ def test_quantised_images_read_as_shares():
     images = QuantisedImages(np.array([[[0, 255]], [[51, 102]]], np.uint8))
     assert images.shape == (2, 1, 2)
     np.testing.assert_allclose(images[np.array([1])], [[[0.2, 0.4]]], rtol=1e-6)
+    part = images.part(np.array([1]))
+    assert part.shape == (1, 1, 2)
+    np.testing.assert_array_equal(part[:], images[np.array([1])])
+
+
+def test_noise_of_images_of_one_phase_is_no_texture(tmp_path):
+    recipe = {
+        "schema": 1,
+        "name": "plates",
+        "kind": "texture",
+        "samples": 48,
+        "texture": {
+            "model": "boolean-discs",
+            "shape": [32, 32],
+            "volume_fraction": 0.05,
+            "radii": {"law": "lognormal", "median_nm": 5, "geometric_sd": 1.1},
+        },
+        "lamella": {"phases": ["gamma-WO3", "anatase"], "thickness_nm": 20},
+        "engine": {"name": "response", "coefficients_per_um": {"gamma-WO3": 1.7, "anatase": 0.4}},
+        "realism": {"electrons_per_pixel": 5000},
+    }
+    corpus = Corpus.open(generate(Recipe.from_dict(recipe), tmp_path / "plates", progress=False))
+    fractions = corpus.column("volume_fraction")
+    empty = fractions == 0
+    assert 5 < empty.sum() < 43
+    shares = recorded_shares(corpus, np.arange(len(corpus)))[:].mean(axis=(1, 2))
+    assert (shares[empty] == 0).all()
+    assert (np.abs(shares - fractions)[fractions > 0.05] < 0.05).all()

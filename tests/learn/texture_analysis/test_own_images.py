@@ -55,7 +55,9 @@ def test_splits_share_no_pixel_and_patches_tell_their_volume_fraction(picture):
     train, test = sets["train"].pictures(), sets["test"].pictures()
     assert train.shape[1:] == (16, 16)
     assert len(train) == 7 * 32  # starts 0, 4, ... in 40 rows and in 140 columns
-    assert train[:32, 0].min() == 1  # the marked row, nowhere else
+    marked_rows = train[:, 0].all(axis=1).sum()
+    assert marked_rows == 32  # the marked row, nowhere else
+    assert not train[:32, 0].all(axis=1).all()  # in an order that does not follow the picture
     assert test[:, 0].mean() < 0.5
     np.testing.assert_allclose(sets["train"].volume_fraction, train.mean(axis=(1, 2)), atol=1e-6)
 
@@ -79,5 +81,27 @@ def test_what_cannot_be_used_is_said_in_one_line(picture):
         read_phase(folder / "one.npy", threshold=900)
     with pytest.raises(UserError, match="hold no patch of 64"):
         textures_of_files(folder / "one.npy", 64)
+    for side in (0, -4, 15):
+        with pytest.raises(UserError, match="sides of 16 or more"):
+            textures_of_files(folder / "one.npy", side)
     with pytest.raises(UserError, match="accepted: train, validation, test"):
         textures_of_files(folder / "one.npy", 16, "all")
+
+
+@pytest.mark.parametrize(("low", "high"), [(1e8, 1e8 + 8), (-3e38, 3e38)])
+def test_greys_at_the_ends_of_their_precision(picture, low, high):
+    phase, folder = picture
+    np.save(folder / "one.npy", np.where(phase == 1, low, high).astype(np.float32))
+    np.testing.assert_array_equal(read_phase(folder / "one.npy"), phase)
+
+
+def test_the_origin_tells_how_pictures_were_cut(picture):
+    phase, folder = picture
+    write(phase, folder / "one.npy")
+    first = textures_of_files(folder, 16).origin
+    assert textures_of_files(folder, 16).origin == first
+    assert textures_of_files(folder, 16, threshold=100).origin["threshold"] == 100
+    changed = phase.copy()
+    changed[3, 5] = 1
+    write(changed, folder / "one.npy")
+    assert textures_of_files(folder, 16).origin["digest"] != first["digest"]

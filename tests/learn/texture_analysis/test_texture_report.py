@@ -246,6 +246,15 @@ def test_textures_without_lines_are_not_counted(tmp_path):
     assert "coherence" in words
 
 
+def test_test_images_that_are_training_images_have_a_nearest_one_without_error(sets, tmp_path):
+    train = sets[0]
+    pair = (train, train.part(slice(0, 10)))
+    path = write_texture_report({"linear": LinearVAE(train.pictures(), 4)}, pair, tmp_path, **QUICK)
+    nearest = json.loads((tmp_path / "metrics.json").read_text())["comparisons"][-1]
+    assert nearest["f_mse_ratio"]["value"] is None
+    assert "no finite multiple of" in "".join(Page(path.read_text()).text)
+
+
 def test_a_model_without_history_or_settings_and_with_no_latents_in_use(sets, tmp_path):
     vae = LinearVAE(sets[0].pictures(), 4, unused=4)
     vae.history, vae.settings = [], None

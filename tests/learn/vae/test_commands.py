@@ -1,6 +1,7 @@
 """Autoencoders from the command line: on a corpus of textures, on one of lamellae, on own pictures."""
 
 import json
+import shutil
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,6 +11,7 @@ pytest.importorskip("torch")
 
 from heterostem import run
 from learn.vae import VAE
+from simulate.corpus.reader import Corpus
 from simulate.generate import generate
 from simulate.recipe import Recipe
 from stochgeom.textures import LineTextureParameters, sample_texture
@@ -62,6 +64,45 @@ def test_training_two_seeds_and_a_report_of_both(corpus, tmp_path, capsys):
     assert [len(group) for group in members] == [2, 1]
     assert (out / "report.html").stat().st_size > 10_000
     assert "http://" not in (out / "report.html").read_text().replace("http://www.w3.org", "")
+    refused(capsys, ["report", str(models[0]), str(corpus), "--limit", "0"], "--limit = 0", tmp_path)
+    other = shutil.copytree(pixels, tmp_path / "other" / "seed-0")
+    again = ["report", str(models[0]), str(corpus), "--also", str(other)]
+    refused(capsys, again, "folders named seed-0", tmp_path)
+
+
+def refused(capsys, words, said, tmp_path):
+    """One line, and nothing written."""
+    capsys.readouterr()
+    assert run([*words, "--out", str(tmp_path / "no report")]) == 1
+    error = capsys.readouterr().err.strip()
+    assert said in error
+    assert "\n" not in error
+    assert not (tmp_path / "no report").exists()
+
+
+def test_a_report_on_images_of_another_size_is_refused(corpus, tmp_path, capsys):
+    model = trained(corpus, tmp_path / "model")
+    others = textures(tmp_path / "others", samples=24, texture=LINES | {"shape": [36, 40]})
+    said = "is for images of 36 x 40 pixels"
+    refused(capsys, ["report", str(model), str(others)], said, tmp_path)
+
+
+def test_sets_that_do_not_fit_leave_no_folder(corpus, tmp_path, capsys):
+    words = ["train", str(corpus), "--task", "texture-vae", "--batch-size", "10000"]
+    refused(capsys, words, "at least a batch", tmp_path)
+
+
+def test_images_without_phase_1_do_not_blow_up_the_metrics(tmp_path):
+    discs = {
+        "model": "boolean-discs",
+        "shape": [40, 36],
+        "volume_fraction": 0.02,
+        "radii": {"law": "lognormal", "median_nm": 5, "geometric_sd": 1.1},
+    }
+    folder = textures(tmp_path / "discs", texture=discs)
+    assert (Corpus.open(folder).column("volume_fraction") == 0).sum() > 20
+    last = VAE.load(trained(folder, tmp_path / "model")).history[-1]
+    assert 0 < last["validation_volume_fraction_difference"] < 1000
 
 
 def test_a_corpus_of_lamellae_is_seen_through_its_micrographs(tmp_path):
@@ -76,7 +117,7 @@ def test_a_corpus_of_lamellae_is_seen_through_its_micrographs(tmp_path):
     assert VAE.load(model).shape == (40, 36)
 
 
-def test_own_pictures(tmp_path):
+def test_own_pictures(tmp_path, capsys):
     folder = tmp_path / "pictures"
     folder.mkdir()
     parameters = LineTextureParameters(
@@ -86,9 +127,15 @@ def test_own_pictures(tmp_path):
     for number in range(2):
         phase = sample_texture(parameters, np.random.default_rng(number)).phase
         plt.imsave(folder / f"{number}.png", 1 - phase, cmap="gray")
-    model = trained(folder, tmp_path / "model", "--patch", "32")
+    model = trained(folder, tmp_path / "model", "--patch", "32", "--ink", "bright", "--threshold", "100")
+    capsys.readouterr()
+    words = [*WORDS.split(), "--patch", "32", "--ink", "dark", "--threshold", "100"]
+    assert run(["train", str(folder), "--out", str(model), *words]) == 1
+    assert "textures.ink was bright, is dark" in capsys.readouterr().err
     out = tmp_path / "report"
     assert run(["report", str(model), str(folder), "--out", str(out)]) == 0
+    origin = json.loads((out / "metrics.json").read_text())["textures"]["test"]["origin"]
+    assert (origin["ink"], origin["threshold"]) == ("bright", 100)  # as in the training
     assert (out / "predictions.csv").exists()
 
 

@@ -5,9 +5,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from learn.texture_analysis.texture_set import textures_of_arrays  # noqa: E402
+from learn.texture_analysis.texture_set import draw_textures, textures_of_arrays  # noqa: E402
 from learn.vae import VAE, VAEConfig, VAETraining, train_vae  # noqa: E402
+from learn.vae.training import wraps  # noqa: E402
 from stochgeom.errors import UserError  # noqa: E402
+from stochgeom.textures import GaussianFieldParameters, LineTextureParameters  # noqa: E402
 
 QUICK = {"epochs": 4, "epoch_images": 64, "batch_size": 16, "threads": 1, "width": 32, "channels": 8,
          "profiles": 4, "latent_size": 3}  # fmt: skip
@@ -147,3 +149,13 @@ def test_untrained_weights_depend_on_the_seed_alone():
     first, second, third = (VAE.new(config, seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first.sample(2), second.sample(2))
     assert not np.array_equal(first.sample(2), third.sample(2))
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_lines_stay_inside_and_what_reaches_all_borders_moves_round_the_torus(known):
+    lines = LineTextureParameters(shape=(48, 48), length_nm=(20, 30), thickness_nm=(3, 4), gap_nm=4)
+    field = GaussianFieldParameters(shape=(48, 48), periodic=False)
+    for parameters, moved in ((lines, False), (field, True)):
+        drawn = draw_textures(parameters, 20, seed=1)
+        textures = drawn if known else textures_of_arrays(drawn.pictures())
+        assert wraps(textures, torch.from_numpy(textures.pictures())) is moved
