@@ -203,6 +203,7 @@ def report(
     draws: int = 16,
     workers: int = 1,
     cache: Path | None = None,
+    refine: int = 0,
     ink: Literal["dark", "bright"] | None = None,
     threshold: float | None = None,
 ) -> None:
@@ -227,6 +228,9 @@ def report(
         Processes that compute descriptors for the baselines.
     cache
         Folder that keeps these descriptors for the next report on the corpus.
+    refine
+        Of autoencoders: steps by which the latent numbers of each image are improved after the encoder's
+        guess.
     ink, threshold
         How own pictures, which may stand in the place of the corpus, are cut for an autoencoder; if not
         given, as in its training.
@@ -235,7 +239,7 @@ def report(
 
     cut = _given({"ink": ink, "threshold": threshold})
     if model_kind(folder_of(model)) == VAE_KIND:
-        report_textures([model, *(also or [])], corpus, out, limit, cut)
+        report_textures([model, *(also or [])], corpus, out, limit, refine, cut)
         return
     for name in cut:
         raise UserError(f"--{name} is for autoencoders; {model} is none")

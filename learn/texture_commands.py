@@ -90,12 +90,13 @@ def train_textures(
 
 
 def report_textures(
-    models: list[Path], source: Path, out: Path, limit: int | None, cut: dict[str, Any]
+    models: list[Path], source: Path, out: Path, limit: int | None, refine: int, cut: dict[str, Any]
 ) -> None:
     """Test autoencoders on the split `test` of a corpus or of own pictures, and write a report.
 
     Models that were trained alike but for the seed are runs of one. Own pictures are cut as the first model's
-    training patches were, unless `cut` says otherwise.
+    training patches were, unless `cut` says otherwise. With `refine`, every model appears twice: as it
+    is, and with its latent means improved by so many steps, which come first.
     """
     import numpy as np
 
@@ -104,8 +105,15 @@ def report_textures(
 
     if limit is not None and limit < 1:
         raise UserError(f"--limit = {limit}: accepted: 1 or more test images")
+    if refine < 0:
+        raise UserError(f"--refine = {refine}: accepted: 0 or more steps")
     loaded = [VAE.load(path) for path in models]
     grouped = _runs(models, loaded)
+    if refine:
+        again = _runs(models, [VAE.load(path) for path in models])
+        for vae in (vae for group in again.values() for vae in group):
+            vae.refine = refine
+        grouped = {f"{label}, refined": group for label, group in again.items()} | grouped
     if not _is_corpus(source):
         before = loaded[0].about.get("origin", {})
         same = {name: before[name] for name in ("ink", "threshold") if before.get(name) is not None}

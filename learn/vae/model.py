@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -17,12 +18,14 @@ from learn.config import VAE_KIND
 from learn.loop import METRICS
 from learn.model_files import damage_named, folder_of, read_description, read_weights, save_model
 from learn.vae.config import VAEConfig, VAETraining
-from learn.vae.losses import divergence
+from learn.vae.losses import Scatter, divergence
 from learn.vae.network import VAENetwork
+from learn.vae.refinement import refined
 from stochgeom.errors import UserError
 
 FORMAT = 1
 BATCH = 64
+REFINED = 16  # images at a time: their arrays stay in the cache
 Images = NDArray[np.float32]
 Array = NDArray[np.float64]
 
@@ -30,9 +33,12 @@ Array = NDArray[np.float64]
 class VAE:
     """Images (n, ny, nx), each pixel the share of phase 1 (0 to 1), to latent numbers (n, l) and back.
 
-    `settings` are those of its training, `history` the lines of its metrics, `about` says what it was trained
-    on. Without settings: weights as they were drawn.
+    `settings` are those of its training, `units` of its loss, `history` the lines of its metrics, `about`
+    says what it was trained on. Without settings: weights as they were drawn. `refine`: steps by which latent
+    means are improved after the encoder's guess (`learn.vae.refinement`), 0 for none; it is not saved.
     """
+
+    refine: int = 0
 
     def __init__(
         self,
@@ -41,9 +47,12 @@ class VAE:
         settings: VAETraining | None = None,
         about: dict[str, Any] | None = None,
         history: list[dict[str, Any]] | None = None,
+        units: Scatter | None = None,
     ) -> None:
         self.config, self.network = config, network
         self.settings, self.about, self.history = settings or VAETraining(), about or {}, history or []
+        self.units = units
+        self._refined: dict[bytes, Array] = {}
 
     @classmethod
     def new(cls, config: VAEConfig, seed: int = 0) -> VAE:
@@ -120,7 +129,28 @@ class VAE:
 
     def _laws(self, images: Images) -> tuple[Array, Array]:
         mean, log_variance = self._by_batches(self.network.encoder, images)
+        if self.refine > 0 and len(images):
+            mean = self._improved(images, mean, log_variance)
         return mean, log_variance
+
+    def _improved(self, images: Images, mean: Array, log_variance: Array) -> Array:
+        """Refined means (n, l); each image's are remembered, for they take a thousand times the encoder's
+        time.
+        """
+        if self.units is None:
+            raise UserError("this autoencoder does not know the units of its loss, so it cannot refine")
+        keys = [hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in images]
+        keys = [key + self.refine.to_bytes(4, "little") for key in keys]
+        missing = [place for place, key in enumerate(keys) if key not in self._refined]
+        device = next(self.network.parameters()).device
+        for start in range(0, len(missing), REFINED):
+            rows = missing[start : start + REFINED]
+            batch = torch.from_numpy(images[rows]).to(device)
+            laws = [torch.from_numpy(part[rows]).float().to(device) for part in (mean, log_variance)]
+            found = refined(self.network, batch, (laws[0], laws[1]), self.settings, self.units, self.refine)
+            for row, latent in zip(rows, found.cpu().numpy().astype(np.float64), strict=True):
+                self._refined[keys[row]] = latent
+        return np.stack([self._refined[key] for key in keys])
 
     def _by_batches(self, part: Callable[..., Any], rows: NDArray[Any]) -> list[Array]:
         """What a part of the network makes of rows (n, ...), in evaluation mode, without gradients."""
@@ -142,6 +172,7 @@ class VAE:
             self.network.state_dict(),
             config=self.config.model_dump(mode="json"),
             training=self.settings.model_dump(mode="json"),
+            units=None if self.units is None else self.units._asdict(),
             about=self.about,
         )
 
@@ -158,6 +189,7 @@ class VAE:
             lines = folder / METRICS
             text = lines.read_text(encoding="utf-8") if lines.exists() else ""
             history = [json.loads(line) for line in text.splitlines()]
-            found = cls(config, network, settings, dict(description["about"]), history)
+            units = None if description["units"] is None else Scatter(**description["units"])
+            found = cls(config, network, settings, dict(description["about"]), history, units)
         network.eval()
         return found

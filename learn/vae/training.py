@@ -66,7 +66,7 @@ class VAERun(TrainingRun[VAE, Tensor, VAETraining]):
         self.vae.settings = config
         self.vae.about = {"textures": textures.name, "images": len(textures), "origin": dict(textures.origin)}
         fitted = torch.from_numpy(textures.pictures(slice(0, FITTED)))
-        self.scatter = _scatter(fitted)
+        self.scatter = self.vae.units = _scatter(fitted)
         with torch.no_grad():
             self.vae.network.encoder.fit(fitted)
         self.periodic = wraps(textures, fitted)

@@ -58,10 +58,26 @@ def test_training_two_seeds_and_a_report_of_both(corpus, tmp_path, capsys):
     assert VAE.load(models[0]).latent_size == 3
     also = [word for model in (models[1], pixels) for word in ("--also", str(model))]
     out = tmp_path / "report"
-    assert run(["report", str(models[0]), str(corpus), "--out", str(out), "--limit", "30", *also]) == 0
+    assert (
+        run(
+            [
+                "report",
+                str(models[0]),
+                str(corpus),
+                "--out",
+                str(out),
+                "--limit",
+                "30",
+                "--refine",
+                "3",
+                *also,
+            ]
+        )
+        == 0
+    )
     found = json.loads((out / "metrics.json").read_text())
     members = [group["members"] for group in found["groups"]]
-    assert [len(group) for group in members] == [2, 1]
+    assert [len(group) for group in members] == [2, 1, 2, 1]
     assert (out / "report.html").stat().st_size > 10_000
     assert "http://" not in (out / "report.html").read_text().replace("http://www.w3.org", "")
     refused(capsys, ["report", str(models[0]), str(corpus), "--limit", "0"], "--limit = 0", tmp_path)

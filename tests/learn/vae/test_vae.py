@@ -5,6 +5,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from learn.spatial_statistics import statistics_distance  # noqa: E402
 from learn.texture_analysis.texture_set import draw_textures, textures_of_arrays  # noqa: E402
 from learn.vae import VAE, VAEConfig, VAETraining, train_vae  # noqa: E402
 from learn.vae.training import wraps  # noqa: E402
@@ -159,3 +160,38 @@ def test_lines_stay_inside_and_what_reaches_all_borders_moves_round_the_torus(kn
         drawn = draw_textures(parameters, 20, seed=1)
         textures = drawn if known else textures_of_arrays(drawn.pictures())
         assert wraps(textures, torch.from_numpy(textures.pictures())) is moved
+
+
+def test_refined_latents_are_better_by_the_objective_and_remembered(trained, line_sets):
+    _, folder = trained
+    vae = VAE.load(folder)
+    images = line_sets[1].pictures(slice(0, 20))
+    plain_mean, plain_sd = vae.encode(images)
+    plain = vae.reconstruct(images)
+    vae.refine = 30
+    mean, sd = vae.encode(images)
+    np.testing.assert_array_equal(sd, plain_sd)
+    assert not np.array_equal(mean, plain_mean)
+    originals = torch.from_numpy(images)
+    before, after = (
+        float(statistics_distance(torch.from_numpy(found), originals).mean())
+        for found in (plain, vae.reconstruct(images))
+    )
+    assert after < before
+    np.testing.assert_array_equal(vae.encode(images[3:5])[0], mean[3:5])
+    vae.refine = 0
+    np.testing.assert_array_equal(vae.encode(images)[0], plain_mean)
+    untrained = VAE.new(vae.config)
+    untrained.refine = 3
+    with pytest.raises(UserError, match="units"):
+        untrained.encode(images)
+
+
+def test_refinement_leaves_the_weights_alone(trained, line_sets):
+    _, folder = trained
+    vae = VAE.load(folder)
+    before = {name: value.clone() for name, value in vae.network.state_dict().items()}
+    vae.refine = 5
+    vae.encode(line_sets[1].pictures(slice(0, 4)))
+    assert all(torch.equal(value, before[name]) for name, value in vae.network.state_dict().items())
+    assert all(parameter.grad is None for parameter in vae.network.parameters())
