@@ -159,3 +159,18 @@ def test_lines_stay_inside_and_what_reaches_all_borders_moves_round_the_torus(kn
         drawn = draw_textures(parameters, 20, seed=1)
         textures = drawn if known else textures_of_arrays(drawn.pictures())
         assert wraps(textures, torch.from_numpy(textures.pictures())) is moved
+
+
+@pytest.mark.parametrize("decoder", ["profiles", "convolutions"])
+def test_nothing_is_no_batch(decoder):
+    config = VAEConfig(shape=(17, 45), width=16, channels=8, latent_size=2, decoder=decoder)
+    vae = VAE.new(config)
+    for ask in (
+        lambda: vae.sample(0),
+        lambda: vae.sample(-1),
+        lambda: vae.decode(np.empty((0, 2))),
+        lambda: vae.encode(np.empty((0, 17, 45))),
+    ):
+        with pytest.raises(UserError, match=r"accepted|accepts"):
+            ask()
+    assert vae.sample(1).shape == (1, 17, 45)
