@@ -115,7 +115,7 @@ def report_textures(
             vae.refine = refine
         grouped = {f"{label}, refined": group for label, group in again.items()} | grouped
     if not _is_corpus(source):
-        before = loaded[0].about.get("origin", {})
+        before = loaded[0].about.get("origin") or {}
         same = {name: before[name] for name in ("ink", "threshold") if before.get(name) is not None}
         cut = {"patch": loaded[0].shape[0], **same, **cut}
     train, test = (textures_at(source, split, cut) for split in ("train", "test"))

@@ -92,7 +92,8 @@ def alignment_weight(config: VAETraining, share: float) -> float:
     if config.loss == "pixels":
         return 0.0
     down = 0.5 * (1 + math.cos(math.pi * _passed(config, share)))
-    return config.alignment_end + (config.alignment - config.alignment_end) * down
+    end = min(config.alignment_end, config.alignment)  # without any at the start, none at the end
+    return end + (config.alignment - end) * down
 
 
 def _passed(config: VAETraining, share: float) -> float:

@@ -79,7 +79,8 @@ class VAE:
     def decode(self, latents: ArrayLike) -> Images:
         """Images (n, ny, nx) of latent numbers (n, l) or (l,)."""
         numbers = np.atleast_2d(np.asarray(latents, np.float32))
-        if numbers.ndim != 2 or numbers.shape[1] != self.latent_size or not np.isfinite(numbers).all():
+        fits = numbers.ndim == 2 and numbers.shape[1] == self.latent_size and len(numbers) > 0
+        if not fits or not np.isfinite(numbers).all():
             raise UserError(
                 f"latent numbers of shape {np.shape(latents)}; accepted: (n, {self.latent_size}), finite"
             )
@@ -95,7 +96,9 @@ class VAE:
         return divergence(*laws).numpy()
 
     def sample(self, n: int, seed: int = 0) -> Images:
-        """n images of latent numbers drawn from the prior."""
+        """n images of latent numbers drawn from the prior. UserError for less than one."""
+        if n < 1:
+            raise UserError(f"{n} images to draw; accepted: 1 or more")
         return self.decode(np.random.default_rng(seed).standard_normal((n, self.latent_size)))
 
     def traverse(self, latents: ArrayLike, dimension: int, values: ArrayLike | None = None) -> Images:
@@ -120,7 +123,7 @@ class VAE:
         """Images as float32 (n, ny, nx). UserError for another shape, or values that are no shares."""
         found = np.asarray(images, np.float32)
         found = found[None] if found.ndim == 2 else found
-        if found.ndim != 3 or found.shape[1:] != self.shape:
+        if found.ndim != 3 or found.shape[1:] != self.shape or len(found) == 0:
             ny, nx = self.shape
             raise UserError(f"images have shape {np.shape(images)}; this model accepts (n, {ny}, {nx})")
         if not ((found >= 0) & (found <= 1)).all():
@@ -158,7 +161,7 @@ class VAE:
         device = next(self.network.parameters()).device
         found: list[tuple[Tensor, ...]] = []
         with torch.inference_mode():
-            for start in range(0, max(1, len(rows)), BATCH):
+            for start in range(0, len(rows), BATCH):
                 output = part(torch.from_numpy(rows[start : start + BATCH]).to(device))
                 found.append(output if isinstance(output, tuple) else (output,))
         return [torch.cat(column).cpu().numpy().astype(np.float64) for column in zip(*found, strict=True)]
@@ -188,7 +191,8 @@ class VAE:
             settings = VAETraining.model_validate(description["training"])
             lines = folder / METRICS
             text = lines.read_text(encoding="utf-8") if lines.exists() else ""
-            history = [json.loads(line) for line in text.splitlines()]
+            # A run that was killed may have left half a line at the end.
+            history = [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
             units = None if description["units"] is None else Scatter(**description["units"])
             found = cls(config, network, settings, dict(description["about"]), history, units)
         network.eval()

@@ -81,3 +81,4 @@ def test_the_schedule_of_the_leading_term():
     assert alignment_weight(config, 1.0) == pytest.approx(2)
     assert alignment_weight(config, 0.7) == pytest.approx(6)
     assert alignment_weight(VAETraining(loss="pixels"), 0.1) == 0
+    assert alignment_weight(VAETraining(alignment=0), 1.0) == 0
