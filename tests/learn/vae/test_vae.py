@@ -162,7 +162,6 @@ def test_lines_stay_inside_and_what_reaches_all_borders_moves_round_the_torus(kn
         assert wraps(textures, torch.from_numpy(textures.pictures())) is moved
 
 
-<<<<<<< HEAD
 def test_refined_latents_are_better_by_the_objective_and_remembered(trained, line_sets):
     _, folder = trained
     vae = VAE.load(folder)
@@ -196,7 +195,8 @@ def test_refinement_leaves_the_weights_alone(trained, line_sets):
     vae.encode(line_sets[1].pictures(slice(0, 4)))
     assert all(torch.equal(value, before[name]) for name, value in vae.network.state_dict().items())
     assert all(parameter.grad is None for parameter in vae.network.parameters())
-=======
+
+
 @pytest.mark.parametrize("decoder", ["profiles", "convolutions"])
 def test_nothing_is_no_batch(decoder):
     config = VAEConfig(shape=(17, 45), width=16, channels=8, latent_size=2, decoder=decoder)
@@ -210,4 +210,3 @@ def test_nothing_is_no_batch(decoder):
         with pytest.raises(UserError, match=r"accepted|accepts"):
             ask()
     assert vae.sample(1).shape == (1, 17, 45)
->>>>>>> review
