@@ -79,6 +79,9 @@ class Plan:
             sides += [ctypes.c_void_p(array.ctypes.data), points, ctypes.c_int(step), ctypes.c_int(apart)]
         address = None
         with _ONE_AT_A_TIME:
+            if hasattr(fftw, "fftwf_plan_with_nthreads"):
+                # Who planned before, abTEM for one, may have asked for threads, and wisdom is kept by them.
+                fftw.fftwf_plan_with_nthreads(1)
             fftw.fftwf_set_timelimit(PATIENCE_S)
             for flags in efforts:
                 effort = sum(_FLAGS[flag] for flag in flags)

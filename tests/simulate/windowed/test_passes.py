@@ -159,3 +159,27 @@ def test_no_plan_and_no_library_are_said(monkeypatch):
     monkeypatch.setattr(ctypes, "CDLL", nowhere)
     with pytest.raises(UserError, match="engine windowed: FFTW is not to be reached through pyfftw"):
         fftw.library()
+
+
+def test_kept_plans_are_found_whatever_was_planned_before(tmp_path, monkeypatch):
+    """A plan of several threads, as abTEM may ask for, must not hide those of one."""
+    pyfftw = pytest.importorskip("pyfftw")
+    size, columns = 96, band_columns(96)
+    Planner().save(tmp_path / "plans.json", [(size, columns)])
+    estimates = []
+    plan = fftw.Plan.__init__
+
+    def noted(self, *arguments):
+        *rest, efforts = arguments
+        try:
+            plan(self, *rest, tuple(effort for effort in efforts if "FFTW_WISDOM_ONLY" in effort))
+        except UserError:
+            estimates.append(arguments)
+            plan(self, *arguments)
+
+    monkeypatch.setattr(fftw.Plan, "__init__", noted)
+    wave = pyfftw.empty_aligned((64, 64), np.complex64)
+    for threads in (1, 2, 3):
+        pyfftw.FFTW(wave, wave, axes=(0, 1), threads=threads)
+        Planner.load(tmp_path / "plans.json").plans(size, columns)
+    assert estimates == []
