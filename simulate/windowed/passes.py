@@ -79,7 +79,7 @@ def seen_and_propagated(line, weight, limit, real, imaginary, c, d):  # type: ig
     return total
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@numba.njit(nogil=True, fastmath=True)
 def across_rows(calls, work, rows, kept, halfway, transmission, signal, y0, x0, sums, channels):  # type: ignore[no-untyped-def]
     """Through a slice: detected with its kernels `signal`, then multiplied by its transmission.
 
@@ -112,7 +112,7 @@ def across_rows(calls, work, rows, kept, halfway, transmission, signal, y0, x0, 
         execute(calls[0], calls[2], room, base + begin * apart)
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@numba.njit(nogil=True, fastmath=True)
 def across_columns(calls, work, columns, kept, reach, limit, real, imaginary, weights, sums):  # type: ignore[no-untyped-def]
     """Through free space: `sums` (c,) get sum |wave|^2 weights / n^4, then work *= limit x along_x x along_y.
 
@@ -146,7 +146,7 @@ def across_columns(calls, work, columns, kept, reach, limit, real, imaginary, we
                 execute(calls[0], calls[4], room, base + begin * POINT_BYTES)
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@numba.njit(nogil=True, fastmath=True)
 def probe_columns(calls, work, columns, kept, probe, along_x, along_y):  # type: ignore[no-untyped-def]
     """Put a probe into work (n, n), halfway transformed: probe (x, y) complex64 in frequencies, times
     along_x (n,) and along_y (n,) complex64. Only the `kept` columns at both ends are written.
@@ -162,7 +162,7 @@ def probe_columns(calls, work, columns, kept, probe, along_x, along_y):  # type:
             execute(calls[0], calls[4], room, base + begin * POINT_BYTES)
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(nogil=True)
 def rows_to_space(calls, work, rows, kept):  # type: ignore[no-untyped-def]
     """From halfway transformed to space, in work (n, n), of whose columns `kept` at both ends count."""
     n, count = work.shape[0], rows.shape[0]
@@ -175,7 +175,7 @@ def rows_to_space(calls, work, rows, kept):  # type: ignore[no-untyped-def]
             work[begin + k] = rows[k]
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(nogil=True)
 def rows_to_frequencies(calls, work, rows):  # type: ignore[no-untyped-def]
     """From space to halfway transformed, in work (n, n)."""
     n, count = work.shape[0], rows.shape[0]
@@ -186,7 +186,7 @@ def rows_to_frequencies(calls, work, rows):  # type: ignore[no-untyped-def]
         execute(calls[0], calls[2], room, base + begin * apart)
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(nogil=True)
 def only_transforms(calls, work, rows, columns, kept, reach):  # type: ignore[no-untyped-def]
     """The transforms of `across_rows` and `across_columns` and nothing else, for comparison."""
     n, count = work.shape[0], rows.shape[0]

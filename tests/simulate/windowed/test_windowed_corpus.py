@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -29,15 +27,7 @@ def test_two_workers_make_the_same_bytes_as_one_process(tiny_multislice, tmp_pat
     generate(recipe, tmp_path / "two", workers=2, progress=False)
     (tmp_path / "one").mkdir()
     shutil.copy(tmp_path / "two" / FILE, tmp_path / "one" / FILE)
-    # In a process of its own, as `heterostem generate` is: what others planned in this one is not at issue.
-    folder = str(tmp_path / "one")
-    (tmp_path / "recipe.json").write_text(json.dumps(recipe.canonical))
-    code = (
-        "import json, sys; from pathlib import Path; from simulate.generate import generate; "
-        "from simulate.recipe import Recipe; "
-        "generate(Recipe.from_dict(json.loads(Path(sys.argv[1]).read_text())), sys.argv[2], progress=False)"
-    )
-    subprocess.run([sys.executable, "-c", code, str(tmp_path / "recipe.json"), folder], check=True)
+    generate(recipe, tmp_path / "one", progress=False)
     images = [np.asarray(Corpus.open(tmp_path / name).images[:]) for name in ("one", "two")]
     assert images[0].max() > 0
     np.testing.assert_array_equal(*images)
