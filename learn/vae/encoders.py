@@ -79,7 +79,9 @@ class StatisticsEncoder(nn.Module):
         detail = len(range(ny)[self.rows]) * len(range(nx)[self.columns])
         features = detail + self.cells[0] * self.cells[1]
         self.standard = Standardised(features)
-        self.first, self.norm = nn.Linear(features, config.width), nn.LayerNorm(config.width)
+        sums = (ny - ny // 2) + (nx - nx // 2)
+        self.sums = Standardised(sums)
+        self.first, self.norm = nn.Linear(features + sums, config.width), nn.LayerNorm(config.width)
         self.head = Head(config.width, config.latent_size)
 
     def features(self, images: Tensor) -> Tensor:
@@ -87,14 +89,20 @@ class StatisticsEncoder(nn.Module):
         map_ = autocorrelation(images)
         detail = map_[:, self.rows, self.columns].flatten(1)
         whole = functional.adaptive_avg_pool2d(map_[:, None, :, map_.shape[-1] // 2 :], self.cells).flatten(1)
-        return torch.cat([detail, whole], dim=1)
+        ny, nx = map_.shape[1:]
+        sums = torch.cat([map_.mean(dim=2)[:, ny // 2 :], map_.mean(dim=1)[:, nx // 2 :]], dim=1)
+        return torch.cat([detail, whole], dim=1), sums
 
     def fit(self, images: Tensor) -> None:
         """Set each feature's zero and unit to what they are in these images."""
-        self.standard.fit(self.features(images))
+        one, two = self.features(images)
+        self.standard.fit(one)
+        self.sums.fit(two)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        return self.head(functional.gelu(self.norm(self.first(self.standard(self.features(images))))))
+        one, two = self.features(images)
+        found = torch.cat([self.standard(one), self.sums(two)], dim=1)
+        return self.head(functional.gelu(self.norm(self.first(found))))
 
 
 class RegisteredEncoder(nn.Module):
