@@ -53,7 +53,7 @@ class VAETraining(Schedule):
 
     epochs: int = Field(default=30, ge=1, le=100_000)
     batch_size: int = Field(default=32, ge=2)
-    learning_rate: float = Field(default=1e-3, gt=0)
+    learning_rate: float = Field(default=2e-3, gt=0)
     weight_decay: float = Field(default=1e-4, ge=0)
     warmup: float = Field(default=0.02, ge=0, lt=1)
     epoch_images: int = Field(

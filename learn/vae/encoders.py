@@ -66,8 +66,8 @@ class Standardised(nn.Module):
 
 
 class StatisticsEncoder(nn.Module):
-    """Sees S2 of phase 1, periodic: its middle pixel by pixel, the whole of it in cells; half of each, for
-    S2(-r) = S2(r).
+    """Sees S2 of phase 1, periodic: its middle pixel by pixel, the whole of it in cells, and its means along
+    either axis, which tell distances of parallel lines to the pixel; half of each, for S2(-r) = S2(r).
     """
 
     def __init__(self, config: VAEConfig) -> None:
@@ -77,32 +77,30 @@ class StatisticsEncoder(nn.Module):
         self.columns = slice(nx // 2, nx // 2 + DETAIL + 1)
         self.cells = (min(2 * WHOLE, ny), min(WHOLE + 1, nx - nx // 2))
         detail = len(range(ny)[self.rows]) * len(range(nx)[self.columns])
-        features = detail + self.cells[0] * self.cells[1]
-        self.standard = Standardised(features)
-        sums = (ny - ny // 2) + (nx - nx // 2)
-        self.sums = Standardised(sums)
-        self.first, self.norm = nn.Linear(features + sums, config.width), nn.LayerNorm(config.width)
+        values, means = detail + self.cells[0] * self.cells[1], ny - ny // 2 + nx - nx // 2
+        self.standard, self.standard_means = Standardised(values), Standardised(means)
+        self.first, self.norm = nn.Linear(values + means, config.width), nn.LayerNorm(config.width)
         self.head = Head(config.width, config.latent_size)
 
-    def features(self, images: Tensor) -> Tensor:
-        """Values (n, features) of S2."""
+    def features(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Values (n, v) of S2, and means (n, m) along its axes, which scatter far less."""
         map_ = autocorrelation(images)
-        detail = map_[:, self.rows, self.columns].flatten(1)
-        whole = functional.adaptive_avg_pool2d(map_[:, None, :, map_.shape[-1] // 2 :], self.cells).flatten(1)
         ny, nx = map_.shape[1:]
-        sums = torch.cat([map_.mean(dim=2)[:, ny // 2 :], map_.mean(dim=1)[:, nx // 2 :]], dim=1)
-        return torch.cat([detail, whole], dim=1), sums
+        detail = map_[:, self.rows, self.columns].flatten(1)
+        whole = functional.adaptive_avg_pool2d(map_[:, None, :, nx // 2 :], self.cells).flatten(1)
+        means = torch.cat([map_.mean(dim=2)[:, ny // 2 :], map_.mean(dim=1)[:, nx // 2 :]], dim=1)
+        return torch.cat([detail, whole], dim=1), means
 
     def fit(self, images: Tensor) -> None:
         """Set each feature's zero and unit to what they are in these images."""
-        one, two = self.features(images)
-        self.standard.fit(one)
-        self.sums.fit(two)
+        values, means = self.features(images)
+        self.standard.fit(values)
+        self.standard_means.fit(means)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        one, two = self.features(images)
-        found = torch.cat([self.standard(one), self.sums(two)], dim=1)
-        return self.head(functional.gelu(self.norm(self.first(found))))
+        values, means = self.features(images)
+        seen = torch.cat([self.standard(values), self.standard_means(means)], dim=1)
+        return self.head(functional.gelu(self.norm(self.first(seen))))
 
 
 class RegisteredEncoder(nn.Module):

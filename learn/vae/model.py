@@ -23,7 +23,7 @@ from learn.vae.network import VAENetwork
 from learn.vae.refinement import refined
 from stochgeom.errors import UserError
 
-FORMAT = 1
+FORMAT = 2
 BATCH = 64
 REFINED = 16  # images at a time: their arrays stay in the cache
 Images = NDArray[np.float32]
