@@ -11,6 +11,10 @@ while they are in the cache next to the processor:
 So a wave passes twice through the processor, where whole transforms and products take it there six times, and
 a third of the columns' transforms back is left out. `calls` (5,): addresses (`Plans.calls`) of FFTW and of
 the plans: rows to space, rows to frequencies, columns to frequencies, columns to space.
+
+Nothing here is kept in numba's cache on disk: functions loaded from it round otherwise than those just
+compiled (`fastmath`), and a corpus must have the same bytes from whoever makes it. Compiling costs each
+process 4 to 5 s.
 """
 
 from __future__ import annotations
