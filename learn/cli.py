@@ -200,10 +200,10 @@ def report(
     out: Path,
     also: Folders = None,
     limit: int | None = None,
-    draws: int = 16,
-    workers: int = 1,
+    draws: int | None = None,
+    workers: int | None = None,
     cache: Path | None = None,
-    refine: int = 0,
+    refine: int | None = None,
     ink: Literal["dark", "bright"] | None = None,
     threshold: float | None = None,
 ) -> None:
@@ -223,14 +223,15 @@ def report(
     limit
         At most so many test samples.
     draws
-        Aggregates redrawn for each image on the way through the model; 0 leaves that out.
+        Of estimators: aggregates redrawn for each image on the way through the model (16); 0 leaves that
+        out.
     workers
-        Processes that compute descriptors for the baselines.
+        Of estimators: processes that compute descriptors for the baselines (1).
     cache
-        Folder that keeps these descriptors for the next report on the corpus.
+        Of estimators: folder that keeps these descriptors for the next report on the corpus.
     refine
         Of autoencoders: steps by which the latent numbers of each image are improved after the encoder's
-        guess.
+        guess (0).
     ink, threshold
         How own pictures, which may stand in the place of the corpus, are cut for an autoencoder; if not
         given, as in its training.
@@ -239,9 +240,11 @@ def report(
 
     cut = _given({"ink": ink, "threshold": threshold})
     if model_kind(folder_of(model)) == VAE_KIND:
-        report_textures([model, *(also or [])], corpus, out, limit, refine, cut)
+        for name in _given({"draws": draws, "workers": workers, "cache": cache}):
+            raise UserError(f"--{name} is for estimators; {model} is an autoencoder")
+        report_textures([model, *(also or [])], corpus, out, limit, refine or 0, cut)
         return
-    for name in cut:
+    for name in (*cut, *_given({"refine": refine})):
         raise UserError(f"--{name} is for autoencoders; {model} is none")
     from learn.error_analysis import analyse
     from learn.report import check_writable, write_report
@@ -258,8 +261,8 @@ def report(
             labelled,
             Corpus.open(corpus),
             limit=limit,
-            draws=draws,
-            workers=workers,
+            draws=16 if draws is None else draws,
+            workers=workers or 1,
             cache=cache,
             progress=steps,
         )

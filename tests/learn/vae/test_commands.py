@@ -180,3 +180,12 @@ def test_sources_that_are_none(tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     assert run(["train", str(tmp_path / "empty"), "--out", str(tmp_path / "model"), *WORDS.split()]) != 0
     assert "holds no picture" in capsys.readouterr().err
+
+
+def test_options_of_estimators_are_refused_for_an_autoencoder(corpus, tmp_path, capsys):
+    model = trained(corpus, tmp_path / "model")
+    for words in (["--draws", "3"], ["--workers", "2"], ["--cache", str(tmp_path / "cache")]):
+        out = tmp_path / "report"
+        assert run(["report", str(model), str(corpus), "--out", str(out), *words]) != 0
+        assert f"{words[0]} is for estimators" in capsys.readouterr().err
+        assert not out.exists()
