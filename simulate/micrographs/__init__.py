@@ -1,0 +1,1 @@
+"""Micrographs of drawn atomic scenes, with their truth: recipes of kind `scene`."""
