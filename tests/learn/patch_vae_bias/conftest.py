@@ -1,0 +1,5 @@
+"""Skips this folder where torch is not installed."""
+
+import pytest
+
+pytest.importorskip("torch")
