@@ -17,13 +17,14 @@ class PatchSet:
 
     patches (n, channel, h, w) float32, in the units of the images or normalised; centres_px (n, 2) float64:
     y, x of each window's middle in its image, pixel i reaching from i - 0.5 to i + 0.5; source (n,) int64:
-    its place among `micrographs`, all of one pixel size.
+    its place among `micrographs`, all of one pixel size. `dropped` counts windows that left their image.
     """
 
     patches: NDArray[np.float32]
     centres_px: NDArray[np.float64]
     source: NDArray[np.int64]
     micrographs: tuple[Micrograph, ...]
+    dropped: int = 0
 
     def __post_init__(self) -> None:
         n = len(self.patches)
@@ -59,4 +60,6 @@ class PatchSet:
 
     def part(self, rows: NDArray[np.integer] | NDArray[np.bool_] | slice) -> PatchSet:
         """Some of them."""
-        return PatchSet(self.patches[rows], self.centres_px[rows], self.source[rows], self.micrographs)
+        return PatchSet(
+            self.patches[rows], self.centres_px[rows], self.source[rows], self.micrographs, self.dropped
+        )
