@@ -43,6 +43,8 @@ class TrainingRun(ABC, Generic[Model, Batch, Settings]):
     """State of one training run. `go` starts it or goes on with it, and returns the trained model."""
 
     gradient_norm = GRADIENT_NORM
+    judged = "the validation split"
+    """What `evaluate` measures on, for the reader."""
 
     def __init__(
         self, out: Path, config: Settings, network: nn.Module, identity: dict[str, Any], tell: Say | None
@@ -135,7 +137,7 @@ class TrainingRun(ABC, Generic[Model, Batch, Settings]):
             file.write(json.dumps(line) + "\n")
         self.tell(
             f"epoch {self.progress.epoch}: {100 * last:.0f} % of the schedule, {seconds:.0f} s, "
-            f"loss {loss:.4g}, {word} on the validation split"
+            f"loss {loss:.4g}, {word} on {self.judged}"
         )
 
     def _steps(self, first: float, last: float) -> float:

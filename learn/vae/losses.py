@@ -11,6 +11,8 @@ from torch import Tensor
 from learn.spatial_statistics import soft_indicator, statistics_distance
 from learn.vae.alignment import aligned
 from learn.vae.config import VAETraining
+from learn.vae_base.divergences import divergence
+from learn.vae_base.schedules import risen
 from stochgeom.spatial_statistics import annealed_eps
 
 
@@ -32,11 +34,6 @@ class Terms(NamedTuple):
     alignment: Tensor
     greyness: Tensor
     kl: Tensor
-
-
-def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """KL divergence (n, l) of N(mean, variance) from N(0, 1), nats."""
-    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance)
 
 
 def squared_difference(one: Tensor, other: Tensor) -> Tensor:
@@ -81,10 +78,10 @@ def total(terms: Terms, config: VAETraining, share: float) -> Tensor:
     """The loss of each image (n,) after a share of the schedule."""
     distance = config.alpha * terms.distance
     if config.loss == "statistics":
-        distance = distance * _risen(share, config.alpha_rise)
+        distance = distance * risen(share, config.alpha_rise)
     led = alignment_weight(config, share) * terms.alignment
     pure = config.purity * _passed(config, share) * terms.greyness
-    return distance + led + pure + config.beta * _risen(share, config.beta_rise) * terms.kl
+    return distance + led + pure + config.beta * risen(share, config.beta_rise) * terms.kl
 
 
 def alignment_weight(config: VAETraining, share: float) -> float:
@@ -101,7 +98,3 @@ def _passed(config: VAETraining, share: float) -> float:
     if share <= config.alignment_hold:
         return 0.0
     return (share - config.alignment_hold) / (1 - config.alignment_hold)
-
-
-def _risen(share: float, rise: float) -> float:
-    return min(1.0, share / rise) if rise > 0 else 1.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,13 @@ from scipy import stats
 from torch import Tensor
 
 from learn.config import VAE_KIND
-from learn.loop import METRICS
 from learn.model_files import damage_named, folder_of, read_description, read_weights, save_model
 from learn.vae.config import VAEConfig, VAETraining
-from learn.vae.losses import Scatter, divergence
+from learn.vae.losses import Scatter
 from learn.vae.network import VAENetwork
 from learn.vae.refinement import refined
+from learn.vae_base.divergences import divergence
+from learn.vae_base.history import read_history
 from stochgeom.errors import UserError
 
 FORMAT = 2
@@ -189,10 +189,7 @@ class VAE:
             network = VAENetwork(config)
             network.load_state_dict(read_weights(folder))
             settings = VAETraining.model_validate(description["training"])
-            lines = folder / METRICS
-            text = lines.read_text(encoding="utf-8") if lines.exists() else ""
-            # A run that was killed may have left half a line at the end.
-            history = [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+            history = read_history(folder)
             units = None if description["units"] is None else Scatter(**description["units"])
             found = cls(config, network, settings, dict(description["about"]), history, units)
         network.eval()

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,8 +17,10 @@ from learn.spatial_statistics import autocorrelation, statistics_distance
 from learn.texture_analysis.texture_set import TextureSet
 from learn.vae.alignment import INK
 from learn.vae.config import VAETraining
-from learn.vae.losses import Scatter, divergence, squared_difference, terms_of, total
+from learn.vae.losses import Scatter, squared_difference, terms_of, total
 from learn.vae.model import VAE
+from learn.vae_base.divergences import divergence
+from learn.vae_base.orders import epoch_rows, seed_noise
 from stochgeom.errors import UserError
 
 FITTED, VALIDATED = 1024, 512
@@ -81,14 +82,8 @@ class VAERun(TrainingRun[VAE, Tensor, VAETraining]):
     def batches(self, epoch: int) -> Iterator[Tensor]:
         """The epoch's share of the training images: passes over all of them follow one another."""
         size, n = self.config.batch_size, len(self.textures)
-        self.noise.manual_seed(int(np.random.SeedSequence([self.config.seed, 1, epoch]).generate_state(1)[0]))
-        first = epoch * self.steps() * size
-        places = np.arange(first, first + self.steps() * size)
-        orders = {
-            one: np.random.default_rng([self.config.seed, 0, int(one)]).permutation(n)
-            for one in np.unique(places // n)
-        }
-        rows = np.array([orders[one][place] for one, place in zip(places // n, places % n, strict=True)])
+        seed_noise(self.noise, self.config.seed, epoch)
+        rows = epoch_rows(n, epoch * self.steps() * size, self.steps() * size, self.config.seed)
         for start in range(0, len(rows), size):
             yield torch.from_numpy(self.textures.pictures(rows[start : start + size])).to(self.device)
 

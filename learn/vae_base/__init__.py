@@ -1,0 +1,1 @@
+"""What all variational autoencoders share: laws and divergences, schedules, orders, layers, histories."""
