@@ -103,10 +103,30 @@ def read_image(path: str | Path, pixel_size_nm: float | None = None) -> Microsco
     except UserError:
         raise
     except Exception as error:  # readers of binary formats fail in any way they like
-        reason = " ".join(str(error).split())[:160] or type(error).__name__
-        raise UserError(f"{path} cannot be read as an image: {reason}") from error
+        raise _unreadable(path, error) from error
     size = _checked_size(path, pixel_size_nm) if pixel_size_nm is not None else stated
     return MicroscopeImage(_checked_pixels(path, data), size, str(path))
+
+
+def read_png(path: str | Path) -> NDArray[np.float32]:
+    """Greys (y, x) of a PNG, which states no pixel size: colours are averaged, an alpha channel is dropped.
+    UserError, one line, for a file that cannot be read.
+    """
+    image = require("PIL.Image", extra="learn")
+    try:
+        with image.open(path) as picture:
+            # RGB drops an alpha channel and spreads palettes; deeper greys keep their depth.
+            whole = np.asarray(picture if picture.mode in ("L", "I", "I;16", "F") else picture.convert("RGB"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except Exception as error:  # decoders fail in any way they like
+        raise _unreadable(Path(path), error) from error
+    return np.asarray(whole.mean(axis=2) if whole.ndim == 3 else whole, np.float32)
+
+
+def _unreadable(path: Path, error: Exception) -> UserError:
+    reason = " ".join(str(error).split())[:160] or type(error).__name__
+    return UserError(f"{path} cannot be read as an image: {reason}")
 
 
 def resampled(pixels: NDArray[np.floating], shape: tuple[int, int]) -> NDArray[np.float32]:

@@ -10,8 +10,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from learn.images import read_image
-from stochgeom.errors import UserError, require
+from learn.images import read_image, read_png
+from stochgeom.errors import UserError
 
 from .texture_set import PackedImages, TextureSet, textures_of_arrays
 
@@ -113,19 +113,9 @@ def _patches(phase: NDArray[np.uint8], side: int) -> list[NDArray[np.uint8]]:
 
 
 def _grey(path: Path) -> NDArray[np.float32]:
-    if path.suffix.lower() != ".png":
-        return np.asarray(read_image(path).pixels.mean(axis=0), np.float32)
-    image = require("PIL.Image", extra="learn")
-    try:
-        with image.open(path) as picture:
-            # RGB drops an alpha channel and spreads palettes; deeper greys keep their depth.
-            whole = np.asarray(picture if picture.mode in ("L", "I", "I;16", "F") else picture.convert("RGB"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except Exception as error:  # decoders fail in any way they like
-        reason = " ".join(str(error).split())[:160] or type(error).__name__
-        raise UserError(f"{path} cannot be read as an image: {reason}") from error
-    return np.asarray(whole.mean(axis=2) if whole.ndim == 3 else whole, np.float32)
+    if path.suffix.lower() == ".png":
+        return read_png(path)
+    return np.asarray(read_image(path).pixels.mean(axis=0), np.float32)
 
 
 def otsu_threshold(grey: NDArray[np.float32]) -> float:

@@ -1,0 +1,70 @@
+"""Micrographs from corpora of scenes, with their truth, and from files of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from learn.images import READABLE, read_image, read_png
+from learn.micrographs.micrograph import Micrograph
+from stochgeom.errors import UserError
+
+if TYPE_CHECKING:
+    from simulate.corpus.reader import Corpus
+    from simulate.realism import Realism
+
+SUFFIXES = (".png", *READABLE)
+
+
+def corpus_micrographs(
+    corpus: Corpus | str | Path,
+    indices: Iterable[int] | None = None,
+    realism: Realism | Literal["clean"] | None = None,
+) -> list[Micrograph]:
+    """Micrographs of finished samples of a corpus of scenes, with their truth; None takes all.
+
+    `realism` is applied to the clean images: None for the recipe's own, seeded by the sample; "clean" for
+    none. UserError for a corpus of another kind, or one with nothing finished.
+    """
+    from simulate.corpus.reader import Corpus
+
+    if not isinstance(corpus, Corpus):
+        corpus = Corpus.open(corpus)
+    if corpus.kind != "scene":
+        raise UserError(
+            f"{corpus.path}: is a corpus of kind {corpus.kind}; accepted: one of scenes, or image files"
+        )
+    chosen = corpus.indices().tolist() if indices is None else [int(index) for index in indices]
+    if not chosen:
+        raise UserError(f"{corpus.path}: no finished sample; accepted: a corpus with some, or their numbers")
+    name = corpus.path.parent.name
+    found = []
+    for index in chosen:
+        if not 0 <= index < len(corpus):
+            raise UserError(f"{corpus.path}: no sample {index}; accepted: 0 to {len(corpus) - 1}")
+        image = corpus.clean(index) if realism == "clean" else corpus.noisy(index, realism)
+        pixel = float(np.asarray(corpus.pixel_size[index]))
+        found.append(Micrograph(image, pixel, f"{name} {index}", corpus.scene_truth(index)))  # type: ignore[attr-defined]
+    return found
+
+
+def read_micrograph(path: str | Path, pixel_size_nm: float | None = None) -> Micrograph:
+    """The micrograph in a TIFF, NPY, PNG or, with the extra `io`, microscope file (dm3, dm4, emd, mrc).
+
+    Pixels stay in the file's units; several images of one field become channels. `pixel_size_nm` overrides
+    what the file says. UserError, one line, for a file that cannot be read or states no pixel size.
+    """
+    path = Path(path)
+    if path.suffix.lower() == ".png":
+        pixels, size = read_png(path)[None], pixel_size_nm
+    elif path.suffix.lower() in READABLE:
+        image = read_image(path, pixel_size_nm)
+        pixels, size = image.pixels, image.pixel_size_nm
+    else:
+        raise UserError(f"{path}: unknown kind of file; accepted: {', '.join(SUFFIXES)}")
+    if size is None:
+        raise UserError(f"{path}: states no pixel size; give the side of its pixels in nm")
+    return Micrograph(pixels, size, path.name)
