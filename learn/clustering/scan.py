@@ -1,0 +1,92 @@
+"""Many clusterings of the same patches: numbers of clusters, covariances, windows side by side."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+
+from learn.clustering.descriptors import describe_patches
+from learn.clustering.mixture import Clustering, cluster
+from learn.clustering.scores import LATTICE_NM, score_labels
+from learn.clustering.settings import ClusteringSettings, Covariance
+from learn.micrographs.neighbours import neighbour_graph
+from learn.micrographs.patch_set import PatchSet
+from learn.micrographs.patch_truth import patch_truth
+from stochgeom.errors import UserError
+
+
+@dataclass(frozen=True)
+class ScanRow:
+    """One clustering of a scan: its criteria, scores against truth by name (empty without), and its cost."""
+
+    settings: ClusteringSettings
+    bic: float
+    icl: float
+    parameters: int
+    iterations: int
+    converged: bool
+    seconds: float
+    remarks: tuple[str, ...]
+    scores: dict[str, float] = field(default_factory=dict)
+
+
+def scan(
+    patch_set: PatchSet,
+    settings: ClusteringSettings | None = None,
+    clusters: Sequence[int] = (),
+    covariances: Sequence[Covariance] = (),
+    windows_px: Sequence[int] = (),
+    tolerance_nm: float = LATTICE_NM,
+    tell: Callable[[str], None] | None = None,
+) -> list[ScanRow]:
+    """Cluster with every combination; what is not varied is as in `settings`.
+
+    Windows are the middles of the patches, so cut those as large as the largest. Scores are filled in where a
+    micrograph has truth. UserError as `cluster` raises it, before the first fit for windows.
+    """
+    settings = ClusteringSettings() if settings is None else settings
+    smallest = min(patch_set.window)
+    for window in windows_px:
+        if not 1 <= window <= smallest:
+            raise UserError(
+                f"a window of {window} pixels of patches of {smallest}; accepted: 1 to {smallest}"
+            )
+    known = any(image.truth is not None for image in patch_set.micrographs)
+    truth, graph = patch_truth(patch_set), neighbour_graph(patch_set)
+    rows = []
+    sides: Sequence[int | None] = windows_px or (settings.window_px,)
+    for side in sides:
+        described = describe_patches(patch_set, settings.with_(window_px=side))
+        for k, covariance in product(clusters or (settings.clusters,), covariances or (settings.covariance,)):
+            one = settings.with_(window_px=side, clusters=k, covariance=covariance)
+            started = time.perf_counter()
+            found = cluster(patch_set, one, described)
+            seconds = time.perf_counter() - started
+            scores = score_labels(found.labels, patch_set, tolerance_nm, truth, graph) if known else {}
+            rows.append(_row(found, seconds, scores))
+            if tell is not None:
+                tell(f"{one.words}, window {side or smallest}: ICL {found.icl:,.0f}, {seconds:.1f} s")
+    return rows
+
+
+def best_row(rows: Sequence[ScanRow], criterion: str = "icl") -> ScanRow:
+    """The row that a criterion (bic or icl) prefers among those of the first row's window and descriptor."""
+    first = rows[0].settings
+    same = [row for row in rows if row.settings.window_px == first.window_px]
+    return min(same, key=lambda row: getattr(row, criterion))
+
+
+def _row(found: Clustering, seconds: float, scores: dict[str, float]) -> ScanRow:
+    return ScanRow(
+        found.settings,
+        found.bic,
+        found.icl,
+        found.parameters,
+        found.iterations,
+        found.converged,
+        seconds,
+        found.remarks,
+        scores,
+    )
