@@ -60,8 +60,8 @@ def clipped_walls(walls: Array, field: Field) -> Array:
     leave = np.where(step == 0, np.where(level, np.inf, -np.inf), np.maximum(first, last)).min(axis=1)
     enter, leave = np.clip(enter, 0, None), np.clip(leave, None, 1)
     kept = leave > enter
-    ends = [start + t[:, None] * step for t in (enter, leave)]
-    return np.column_stack([*ends, walls[:, 4]])[kept]
+    ends = [start[kept] + t[kept, None] * step[kept] for t in (enter, leave)]
+    return np.column_stack([*ends, walls[kept, 4]])
 
 
 def slug(name: str) -> str:
