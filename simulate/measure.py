@@ -27,9 +27,7 @@ from simulate.corpus.writer import CorpusWriter, prepare_store
 from simulate.engines.base import BlockEngine, Engine, make_engine
 from simulate.executors import ONE_THREAD
 from simulate.imaged_recipe import ImagedRecipe
-from simulate.imaging import realise, render
-from simulate.lamella.realise import LamellaSample
-from simulate.realise import Sample
+from simulate.imaging import ImagedSample, realise, render
 from simulate.recipe import Recipe
 from simulate.scene import Scene
 from simulate.textures.realise import TextureSample, render_texture
@@ -128,7 +126,7 @@ def _measure_samples(recipe: ImagedRecipe, engine: Engine, most: int, found: Mea
 
 
 def _measure_each(
-    recipe: Recipe, make: Callable[[int], Sample | LamellaSample | TextureSample], most: int, found: Measured
+    recipe: Recipe, make: Callable[[int], ImagedSample | TextureSample], most: int, found: Measured
 ) -> None:
     """Time whole samples, from their parameters to their shard on disk."""
     made: list[Any] = []
@@ -192,9 +190,7 @@ def within(budget_s: float, indices: Sequence[int]) -> Iterator[int]:
         yield index
 
 
-def stored_bytes(
-    recipe: Recipe, made: Sequence[Sample | LamellaSample] | Sequence[TextureSample]
-) -> tuple[int, float]:
+def stored_bytes(recipe: Recipe, made: Sequence[ImagedSample] | Sequence[TextureSample]) -> tuple[int, float]:
     """Bytes on disk of the first samples of a corpus, all arrays together, and seconds to write them."""
     recipe = recipe.model_copy(update={"samples_per_shard": len(made)})
     with tempfile.TemporaryDirectory() as folder:

@@ -98,9 +98,12 @@ class _Timer:
 
     def run(self) -> None:
         """Measure until the time is over."""
-        begin = time.process_time()
         choice = [drawn for drawn in (self._draw(self.side) for _ in range(_FIRST_CHOICE)) if drawn]
         drawn = min(choice, key=lambda one: one[3], default=None)
+        if drawn is not None:  # imports, and what is compiled: minutes of work would be read into it
+            engine, made, block, _ = drawn
+            engine.block_result(made.scene, self._recipe.microscope, block)
+        begin = time.process_time()
         while drawn is not None and len(self.timed) < MOST_BLOCKS:
             self._time(*drawn)
             drawn = self._next(BLOCKS_S - (time.process_time() - begin))

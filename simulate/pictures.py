@@ -22,10 +22,15 @@ GAMMA = 0.6
 
 def contact_sheet(corpus: Corpus, path: str | Path, count: int = 12, noisy: bool = True) -> Path:
     """Write a PNG with `count` finished samples spread over the corpus: the first channel, clean and
-    recorded. Textures are drawn with the second phase black, beside their images if they have some.
+    recorded. Textures are drawn with the second phase black, beside their images if they have some; of
+    scenes at most six, with their columns, walls and domains.
 
     UserError if no sample is finished or the file cannot be written.
     """
+    if corpus.kind == "scene":
+        from simulate.micrographs.pictures import scene_sheet
+
+        return scene_sheet(corpus, path, count, noisy)
     require("matplotlib", extra="simulate")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

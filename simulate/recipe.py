@@ -2,8 +2,9 @@
 
 Everything that decides a byte of the corpus is in the recipe, and nothing else is: it names no output path,
 and the hash of its canonical JSON identifies the corpus. Unknown keys and impossible values are refused with
-the path of the key. There are two kinds, told apart by the key `kind`: `simulate.aggregate_recipe` and
-`simulate.textures.recipe`; textures with a table `lamella` are imaged (`simulate.lamella.recipe`).
+the path of the key. There are three kinds, told apart by the key `kind`: `simulate.aggregate_recipe`,
+`simulate.textures.recipe` and `simulate.micrographs.recipe`; textures with a table `lamella` are imaged
+(`simulate.lamella.recipe`).
 `Recipe.load` and `Recipe.from_dict` give the one that the text asks for.
 """
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from simulate.recipe_settings import ValidationSettings
     from simulate.sampling import Sampling
 
-KINDS = ("aggregate", "texture")
+KINDS = ("aggregate", "texture", "scene")
 
 
 class Recipe(Strict):
@@ -163,6 +164,7 @@ def _kind(data: dict[str, Any], source: str) -> type[Recipe]:
     """The class of the recipe in `data`. UserError for a kind that there is none of."""
     from simulate.aggregate_recipe import AggregateRecipe
     from simulate.lamella.recipe import LamellaRecipe
+    from simulate.micrographs.recipe import MicrographRecipe
     from simulate.textures.recipe import TextureRecipe
 
     kind = data.get("kind", KINDS[0])
@@ -170,6 +172,8 @@ def _kind(data: dict[str, Any], source: str) -> type[Recipe]:
         raise UserError(f"{source}: kind = {kind!r}: should be one of {', '.join(KINDS)}")
     if kind == "aggregate":
         return AggregateRecipe
+    if kind == "scene":
+        return MicrographRecipe
     return LamellaRecipe if "lamella" in data else TextureRecipe
 
 

@@ -18,9 +18,7 @@ from simulate.devices import CPU
 from simulate.engines.base import Block, BlockEngine, BlockResult, Engine, make_engine, put_together
 from simulate.fft_plans import with_plans
 from simulate.imaged_recipe import ImagedRecipe
-from simulate.imaging import Imaged, realise, render, sample_of
-from simulate.lamella.realise import LamellaSample
-from simulate.realise import Sample
+from simulate.imaging import Imaged, ImagedSample, realise, render, sample_of
 from simulate.recipe import Recipe
 from simulate.textures.realise import render_texture
 from simulate.textures.recipe import TextureRecipe
@@ -85,7 +83,7 @@ def put_shard_together(payload: str, out: str, writer: CorpusWriter, shard: int,
     if writer.is_finished(("shard", shard)):
         return False
     owned = layout.shard_range(shard, writer.samples, writer.recipe.samples_per_shard)
-    samples: list[Sample | LamellaSample] = []
+    samples: list[ImagedSample] = []
     for index in owned:
         sample = _sample(payload, out, writer, shard, index, device)
         if sample is None:
@@ -104,7 +102,7 @@ def put_shard_together(payload: str, out: str, writer: CorpusWriter, shard: int,
 
 def _sample(
     payload: str, out: str, writer: CorpusWriter, shard: int, index: int, device: str
-) -> Sample | LamellaSample | None:
+) -> ImagedSample | None:
     """A sample from its blocks; None if its shard was finished by another process."""
     recipe, files = _imaged(payload, out), BlockFiles(out, writer.recipe)
     engine = _block_engine(payload, out, device)

@@ -15,6 +15,8 @@ from simulate.corpus.provenance import provenance
 from simulate.lamella import card as lamella_card
 from simulate.lamella.recipe import LamellaRecipe
 from simulate.laws import describe_law
+from simulate.micrographs import card as scene_card
+from simulate.micrographs.recipe import MicrographRecipe
 from simulate.realism import Realism
 from simulate.recipe_settings import SPLITS, ResponseSettings
 from simulate.textures import card as texture_card
@@ -23,6 +25,7 @@ from stochgeom.files import write_text
 
 if TYPE_CHECKING:
     from simulate.corpus.reader import Corpus
+    from simulate.recipe import Recipe
 
 
 def write_card(corpus: Corpus) -> None:
@@ -68,6 +71,8 @@ def _last_words(corpus: Corpus) -> str:
         return f"{texture_card.columns_in_words(corpus)}\n\n{lamella_card.COLUMNS_IN_WORDS}"
     if isinstance(corpus.recipe, TextureRecipe):
         return texture_card.columns_in_words(corpus)
+    if isinstance(corpus.recipe, MicrographRecipe):
+        return scene_card.columns_in_words(corpus)
     return f"Columns of `particles`: {', '.join(f'`{name}`' for name in layout.PARTICLE_COLUMNS)}."
 
 
@@ -125,7 +130,7 @@ def fact_rows(corpus: Corpus) -> list[tuple[str, str]]:
     return [
         ("samples", _samples(corpus)),
         ("images", f"{ny} x {nx} pixels (y, x), channels: {', '.join(corpus.channel_names)}"),
-        *(texture_card.sample_rows(corpus) if corpus.kind == "texture" else _sample_rows(corpus)),
+        *_rows_of_kind(corpus),
         ("seed", str(recipe.seed)),
         ("recipe hash", recipe.hash),
     ]
@@ -140,6 +145,11 @@ def _samples(corpus: Corpus) -> str:
     splits = ", ".join(f"{np.count_nonzero(codes == code)} {name}" for code, name in enumerate(SPLITS))
     count = f"{len(done)}" if len(done) == len(corpus) else f"{len(done)} of {len(corpus)} finished"
     return f"{count} ({splits})"
+
+
+def _rows_of_kind(corpus: Corpus) -> list[tuple[str, str]]:
+    rows = {"texture": texture_card.sample_rows, "scene": scene_card.sample_rows}
+    return rows.get(corpus.kind, _sample_rows)(corpus)
 
 
 def _sample_rows(corpus: Corpus) -> list[tuple[str, str]]:
@@ -170,6 +180,8 @@ def law_rows(corpus: Corpus) -> list[tuple[str, str]]:
     if isinstance(recipe, TextureRecipe):
         lamella = lamella_card.law_rows(recipe) if isinstance(recipe, LamellaRecipe) else []
         return [*recipe.laws.in_words(), *lamella, *_joint_law_rows(recipe)]
+    if isinstance(recipe, MicrographRecipe):
+        return [*scene_card.law_rows(recipe), *_joint_law_rows(recipe)]
     assert isinstance(recipe, AggregateRecipe)
     laws = recipe.aggregate
     fractal = ("fractal_dimension", "fractal_prefactor") if laws.kernel == "tunable" else ()
@@ -210,7 +222,7 @@ def law_rows(corpus: Corpus) -> list[tuple[str, str]]:
     return [*rows, *_joint_law_rows(recipe)]
 
 
-def _joint_law_rows(recipe: AggregateRecipe | TextureRecipe) -> list[tuple[str, str]]:
+def _joint_law_rows(recipe: Recipe) -> list[tuple[str, str]]:
     pairs = [(f"correlation {one}, {other}", f"{r:g}") for one, other, r in recipe.sampling.correlations]
     return [("points", recipe.sampling.points), *pairs]
 
@@ -285,7 +297,11 @@ def croissant(corpus: Corpus) -> dict[str, Any]:
     }
 
 
-_SUBJECTS = {"aggregate": "Synthetic STEM images of hetero-aggregates", "texture": "Two-phase textures"}
+_SUBJECTS = {
+    "aggregate": "Synthetic STEM images of hetero-aggregates",
+    "texture": "Two-phase textures",
+    "scene": "Synthetic atomically resolved STEM micrographs with their truth",
+}
 
 _CONTEXT = {
     "@language": "en",

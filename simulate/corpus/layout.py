@@ -17,6 +17,8 @@ from simulate.aggregate_recipe import AggregateRecipe
 from simulate.corpus.array_spec import NAN, ArraySpec
 from simulate.lamella.arrays import ERRORS, QUATERNION, lamella_arrays
 from simulate.lamella.recipe import LamellaRecipe
+from simulate.micrographs.arrays import scene_arrays, scene_attributes
+from simulate.micrographs.recipe import MicrographRecipe
 from simulate.recipe_settings import SPLITS, BlockSettings
 from simulate.textures.arrays import texture_arrays
 from simulate.textures.recipe import TextureRecipe
@@ -96,6 +98,8 @@ def sample_arrays(recipe: Recipe, samples: int, errors: bool | None = None) -> l
         return lamella_arrays(recipe, samples, errors)
     if isinstance(recipe, TextureRecipe):
         return texture_arrays(recipe, samples)
+    if isinstance(recipe, MicrographRecipe):
+        return scene_arrays(recipe, samples, errors)
     assert isinstance(recipe, AggregateRecipe)
     return _aggregate_arrays(recipe, samples, errors)
 
@@ -203,6 +207,8 @@ def _own_attributes(recipe: Recipe) -> dict[str, Any]:
     """What only recipes of one kind have."""
     if isinstance(recipe, LamellaRecipe):
         return {"phase_names": list(recipe.lamella.phases), "orientation_components": list(QUATERNION)}
+    if isinstance(recipe, MicrographRecipe):
+        return scene_attributes(recipe)
     if not isinstance(recipe, AggregateRecipe):
         return {}
     return {
@@ -213,10 +219,13 @@ def _own_attributes(recipe: Recipe) -> dict[str, Any]:
 
 
 def unit_of(column: str) -> str:
-    """Unit of a parameter or descriptor column, told by its name: areas carry `_nm2`, lengths `_nm`, angles
-    `_degrees`, numbers per area `_per_nm2`; the rest are numbers.
+    """Unit of a parameter or descriptor column, told by its name: areas carry `_nm2`, lengths `_nm` or
+    `_pm`, angles `_degrees` or `_mrad`, numbers per area `_per_nm2`; the rest are numbers.
     """
-    units = (("_per_nm2", "1/nm²"), ("_nm2", "nm²"), ("_nm", "nm"), ("_degrees", "°"))
+    units = (
+        ("_per_nm2", "1/nm²"), ("_nm2", "nm²"), ("_nm", "nm"), ("_pm", "pm"), ("_degrees", "°"),
+        ("_mrad", "mrad"),
+    )  # fmt: skip
     return next((unit for ending, unit in units if ending in column), "1")
 
 

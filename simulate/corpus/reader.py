@@ -20,8 +20,10 @@ from zarr.storage import LocalStore
 from simulate.aggregate_recipe import AggregateRecipe
 from simulate.corpus import layout
 from simulate.corpus.arrays import CheckedArray
+from simulate.corpus.scene_truth import SceneTruth
 from simulate.corpus.writer import read_attributes
 from simulate.imaged_recipe import ImagedRecipe
+from simulate.micrographs.arrays import stored_truth
 from simulate.realise import seed_of
 from simulate.realism import REALISM_STAGE, Realism, apply_realism
 from simulate.recipe import Recipe
@@ -68,7 +70,7 @@ class Corpus:
 
     @property
     def kind(self) -> str:
-        """aggregate or texture."""
+        """aggregate, texture or scene."""
         return str(self.attributes["kind"])
 
     @cached_property
@@ -272,6 +274,14 @@ class Corpus:
             semi_axes=semi_axes,
             polytopes=polytopes,
         )
+
+    def scene_truth(self, index: int) -> SceneTruth:
+        """What is true of a finished micrograph: maps, atomic columns, walls. UserError, one line, for a
+        corpus of another kind.
+        """
+        if self.kind != "scene":
+            raise UserError(f"{self.path}: a corpus of kind {self.kind} holds no truth of scenes")
+        return stored_truth(self, self._made(index))
 
     def clean(self, index: int) -> NDArray[np.float32]:
         """Clean image (channel, y, x) of a finished sample."""

@@ -19,6 +19,9 @@ from simulate.imaging import Imaged, realise, sample_of
 from simulate.lamella.arrays import lamella_columns
 from simulate.lamella.realise import LamellaSample
 from simulate.lamella.recipe import LamellaRecipe
+from simulate.micrographs.arrays import scene_columns
+from simulate.micrographs.realise import MicrographSample
+from simulate.micrographs.recipe import MicrographRecipe
 from simulate.realise import Sample
 from simulate.textures.arrays import texture_columns
 from simulate.textures.realise import render_texture
@@ -96,8 +99,8 @@ def _pairs(corpus: Corpus, index: int, made: Imaged, image: BlockResult, block: 
     """What is stored of a sample and what was computed; of its image, the block."""
     again = sample_of(corpus.imaged_recipe, made, image)
     window = ... if block is None else block.window
-    if isinstance(again, LamellaSample):
-        return _lamella_pairs(corpus, again, window)
+    if isinstance(again, LamellaSample | MicrographSample):
+        return _array_pairs(corpus, again, window)
     count = int(corpus.n_particles[index])
     errors = corpus.standard_error
     images: list[tuple[str, Any, Any]] = [("images", corpus.images[index], again.image)]
@@ -113,10 +116,15 @@ def _pairs(corpus: Corpus, index: int, made: Imaged, image: BlockResult, block: 
     ]
 
 
-def _lamella_pairs(corpus: Corpus, again: LamellaSample, window: Any) -> list[Pair]:
-    recipe = corpus.recipe
-    assert isinstance(recipe, LamellaRecipe)
-    new = lamella_columns(recipe, [again], corpus.descriptor_names)
+def _array_pairs(corpus: Corpus, again: LamellaSample | MicrographSample, window: Any) -> list[Pair]:
+    """All arrays of a lamella or a scene."""
+    recipe, names = corpus.recipe, corpus.descriptor_names
+    if isinstance(again, MicrographSample):
+        assert isinstance(recipe, MicrographRecipe)
+        new = scene_columns(recipe, [again], names)
+    else:
+        assert isinstance(recipe, LamellaRecipe)
+        new = lamella_columns(recipe, [again], names)
     stored = {name: np.asarray(corpus.array(name)[again.index]) for name in new}
     # Of images the block that was computed, beside what is stored of it.
     part = {name: window if name in ("images", layout.ERRORS) else ... for name in new}

@@ -16,6 +16,7 @@ from simulate.devices import CPU, device_for
 from simulate.fft_plans import plans_are_current
 from simulate.lamella.recipe import LamellaRecipe
 from simulate.lamella.verify import check_lamellae
+from simulate.micrographs.verify import check_scenes
 from simulate.textures.verify import check_textures
 from simulate.validation import probed_samples
 from stochgeom.errors import UserError
@@ -143,7 +144,8 @@ def check_shard(corpus: Corpus, shard: int) -> list[str]:
     rows = slice(owned.start, owned.stop)
     where = f"shard {shard} (samples {owned.start} to {owned.stop - 1})"
     problems = _check_images(corpus, rows) if corpus.imaged else []
-    problems += _check_truth(corpus, rows) if corpus.kind == "aggregate" else check_textures(corpus, rows)
+    checks = {"aggregate": _check_truth, "texture": check_textures, "scene": check_scenes}
+    problems += checks[corpus.kind](corpus, rows)
     if isinstance(corpus.recipe, LamellaRecipe):
         problems += check_lamellae(corpus, corpus.recipe, rows)
     return [f"{where}: {problem}" for problem in problems]

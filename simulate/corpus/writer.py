@@ -25,12 +25,14 @@ from simulate.corpus import layout
 from simulate.corpus.block_files import remove_blocks
 from simulate.lamella.arrays import lamella_columns
 from simulate.lamella.recipe import LamellaRecipe
+from simulate.micrographs.arrays import scene_columns
+from simulate.micrographs.recipe import MicrographRecipe
 from simulate.textures.arrays import texture_columns
 from simulate.textures.recipe import TextureRecipe
 from stochgeom.errors import UserError
 
 if TYPE_CHECKING:
-    from simulate.lamella.realise import LamellaSample
+    from simulate.imaging import ImagedSample
     from simulate.realise import Sample
     from simulate.recipe import Recipe
     from simulate.textures.realise import TextureSample
@@ -48,9 +50,7 @@ class CorpusWriter:
         errors = bool(self.group.attrs.get("standard_error", False))
         self._arrays = [spec.name for spec in layout.sample_arrays(recipe, self.samples, errors)]
 
-    def write_shard(
-        self, shard: int, samples: Sequence[Sample | LamellaSample] | Sequence[TextureSample]
-    ) -> None:
+    def write_shard(self, shard: int, samples: Sequence[ImagedSample] | Sequence[TextureSample]) -> None:
         """Store all samples of a shard, in order, then mark it finished."""
         owned = layout.shard_range(shard, self.samples, self.recipe.samples_per_shard)
         if [sample.index for sample in samples] != list(owned):
@@ -89,6 +89,8 @@ class CorpusWriter:
             return lamella_columns(self.recipe, samples, self._descriptors)
         if isinstance(self.recipe, TextureRecipe):
             return texture_columns(self.recipe, samples, self._descriptors)
+        if isinstance(self.recipe, MicrographRecipe):
+            return scene_columns(self.recipe, samples, self._descriptors)
         assert isinstance(self.recipe, AggregateRecipe)
         return _aggregate_columns(self.recipe, samples, self._descriptors)
 

@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pydantic import BaseModel
+
 from stochgeom.textures import TextureParameters
 from stochgeom.textures.models import truth_names as names_of
 
@@ -16,7 +18,7 @@ over."""
 _NO_COLUMNS = ("model", "shape", "pixel_size_nm", "orientations")
 
 
-def parameter_columns(parameters: TextureParameters) -> dict[str, float]:
+def parameter_columns(parameters: BaseModel) -> dict[str, float]:
     """Numbers asked of the model, by `asked_` and their key; tables inside are joined by underscores.
 
     The two numbers of a span are `..._smallest` and `..._largest`; measured histograms have no columns. Names

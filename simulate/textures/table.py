@@ -1,7 +1,7 @@
-"""Reads a table of a texture model's parameters in which numbers may be laws.
+"""Reads a table of a model's parameters in which numbers may be laws.
 
 What is read is the table with a `Slot` in place of every number that may be drawn, and these numbers by their
-path. Whether the values fit the model is the model's own business (`simulate.textures.laws`).
+path. Whether the values fit the model is the model's own business (`simulate.model_laws`).
 """
 
 from __future__ import annotations

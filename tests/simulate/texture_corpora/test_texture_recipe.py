@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from simulate.aggregate_recipe import AggregateRecipe
 from simulate.lamella.recipe import LamellaRecipe
 from simulate.laws import Law
+from simulate.micrographs.recipe import MicrographRecipe
 from simulate.realise import first_feasible
 from simulate.recipe import Recipe
 from simulate.recipe_files import shipped_files
@@ -58,7 +59,7 @@ def test_shipped_recipes_load_by_name_survive_json_and_make_textures(name):
 def test_every_shipped_recipe_is_of_one_of_the_kinds():
     kinds = {name: type(Recipe.load(name)) for name in shipped_files("recipes", ".toml")}
     assert {name for name, kind in kinds.items() if kind is TextureRecipe} == set(SHIPPED)
-    assert set(kinds.values()) == {TextureRecipe, AggregateRecipe, LamellaRecipe}
+    assert set(kinds.values()) == {TextureRecipe, AggregateRecipe, LamellaRecipe, MicrographRecipe}
 
 
 def test_a_recipe_of_another_kind_than_asked_for_is_refused():
@@ -69,7 +70,7 @@ def test_a_recipe_of_another_kind_than_asked_for_is_refused():
 
 
 REFUSED = [
-    ("kind", "scene", r"kind = 'scene': should be one of aggregate, texture$"),
+    ("kind", "crystal", r"kind = 'crystal': should be one of aggregate, texture, scene$"),
     ("sampels", 3, r"sampels: unknown key; did you mean 'samples'\?"),
     ("samples_per_shard", 0, r"samples_per_shard = 0: should be greater than 0"),
     (
