@@ -50,7 +50,7 @@ class PatchVAEConfig(Schedule):
     noise_sd: float | None = Field(
         default=None, gt=0, description="of the Gaussian likelihood, in units of the patches; None: learnt"
     )
-    decoder: Literal["spatial", "convolutional"] = "spatial"
+    decoder: Literal["spatial", "convolutional", "dense"] = "spatial"
     width: int = Field(default=128, ge=4, le=4096, description="units of a hidden layer")
     layers: int = Field(
         default=2, ge=0, le=8, description="hidden layers of the spatial decoder after its first"

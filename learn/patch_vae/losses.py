@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
+from learn.patch_vae.chunks import costs_in_chunks
 from learn.patch_vae.config import PatchVAEConfig
 from learn.patch_vae.encoders import PolarEncoder
 from learn.patch_vae.likelihoods import log_likelihood, natural_parameter
@@ -74,7 +75,7 @@ def terms_of(network: PatchNetwork, batch: Batch, noise: Noise) -> tuple[Terms, 
     nothing = torch.zeros_like(distortion)
     matching = nothing
     if laws.bin_logits is not None and pose.angle is not None:
-        matching = _matching(network, batch.patches, numbers.detach(), pose.angle.detach(), laws.bin_logits)
+        matching = _matching(network, batch.patches, numbers, pose.angle.detach(), laws.bin_logits)
     kl_latent = laws.latent.divergence()
     return Terms(distortion, kl_latent, pose_divergence(laws, nothing), kl_class, matching, naming), laws
 
@@ -94,10 +95,23 @@ def pose_divergence(laws: Laws, nothing: Tensor) -> Tensor:
     return total
 
 
-def distortion_of(network: PatchNetwork, patches: Tensor, numbers: Tensor) -> Tensor:
-    """-ln p(patch) (n,) given what the decoder made, in units of the network."""
-    found = log_likelihood(network.config.likelihood, patches, numbers, network.log_sd)
-    return -found.sum(dim=(1, 2, 3))
+def _compared(
+    network: PatchNetwork, patches: Tensor, features: Tensor, pose: Pose, weights: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Distortion (n,) and what the decoder made; the loss may hold the distortion times weights only."""
+
+    def render(some: Tensor, log_sd: Tensor, *prepared: Tensor) -> tuple[Tensor, Tensor]:
+        numbers = network.decoder.render(*prepared)
+        found = log_likelihood(network.config.likelihood, some, numbers, log_sd)
+        return -found.sum(dim=(1, 2, 3)), numbers
+
+    n = len(patches)
+    prepared = network.decoder.prepare(features, pose)
+    inputs = (network.log_sd.expand(n, -1, 1, 1), *prepared)
+    every = torch.ones(n, device=patches.device) if weights is None else weights
+    return costs_in_chunks(
+        render, patches, inputs, list(network.decoder.parameters()), every, network.decoder.chunk_pixels
+    )
 
 
 def _decoded(
@@ -106,8 +120,8 @@ def _decoded(
     """Distortion (n,), what the decoder made of the likeliest class, divergence of the class, naming."""
     nothing = torch.zeros(len(latents), device=latents.device)
     if laws.class_logits is None:
-        numbers = network.decoder(network.features(latents, None, batch.condition), pose)
-        return distortion_of(network, batch.patches, numbers), numbers, nothing, nothing
+        features = network.features(latents, None, batch.condition)
+        return *_compared(network, batch.patches, features, pose), nothing, nothing
     logits = laws.class_logits
     known = torch.zeros(len(logits), dtype=torch.bool, device=logits.device)
     naming, target = nothing, torch.zeros(len(logits), dtype=torch.long, device=logits.device)
@@ -139,16 +153,19 @@ def _over_classes(
         gumbel = -torch.log(-torch.log(noise.classes.clamp(1e-7, 1 - 1e-7)))
         relaxed = torch.softmax((logits + gumbel) / network.config.temperature, dim=1)
         drawn = torch.where(known[:, None], shares, relaxed)
-        numbers = network.decoder(network.features(latents, drawn, batch.condition), pose)
-        return distortion_of(network, batch.patches, numbers), numbers
+        features = network.features(latents, drawn, batch.condition)
+        return _compared(network, batch.patches, features, pose)
     best = shares.argmax(dim=1)
     total, kept = torch.zeros(n, device=latents.device), None
     for one in range(k):
         each = network.one_hot(torch.full((n,), one, device=latents.device))
-        numbers = network.decoder(network.features(latents, each, batch.condition), pose)
-        total = total + shares[:, one] * distortion_of(network, batch.patches, numbers)
+        features = network.features(latents, each, batch.condition)
+        share = shares[:, one]
+        distortion, numbers = _compared(network, batch.patches, features, pose, share.detach())
+        # The distortion's gradients flow where it is weighted with the share, as _compared needs it.
+        total = total + share.detach() * distortion + (share - share.detach()) * distortion.detach()
         mine = (best == one)[:, None, None, None]
-        kept = numbers.detach() if kept is None else torch.where(mine, numbers.detach(), kept)
+        kept = numbers if kept is None else torch.where(mine, numbers, kept)
     assert kept is not None
     return total, kept
 

@@ -10,7 +10,7 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from learn.patch_vae.config import PatchLayout, PatchVAEConfig
-from learn.patch_vae.decoders import ConvolutionalDecoder, SpatialDecoder
+from learn.patch_vae.decoders import ConvolutionalDecoder, Decoder, DenseDecoder, SpatialDecoder
 from learn.patch_vae.encoders import PlainEncoder, PolarEncoder
 from learn.patch_vae.pose import Pose, unit_px
 from learn.vae_base.divergences import divergence
@@ -75,11 +75,7 @@ class PatchNetwork(nn.Module):
         self.head = nn.Linear(width, sum(self.parts.values()))
         nn.init.normal_(self.head.weight, std=0.1 / math.sqrt(width))
         features = config.latent_size + config.classes + layout.condition_size
-        self.decoder: SpatialDecoder | ConvolutionalDecoder = (
-            SpatialDecoder(c, window, features, width, config.layers)
-            if config.decoder == "spatial"
-            else ConvolutionalDecoder(c, window, features, width, _reach(config, window))
-        )
+        self.decoder = _decoder(config, c, window, features)
         self._log_sd = nn.Parameter(torch.zeros(c))
 
     @property
@@ -152,6 +148,15 @@ def _normal(numbers: Tensor) -> Normal:
     mean, log_sd = numbers.chunk(2, dim=1)
     log_sd = log_sd.clamp(*LOG_SDS)
     return Normal(mean[:, 0], log_sd[:, 0]) if mean.shape[1] == 1 else Normal(mean, log_sd)
+
+
+def _decoder(config: PatchVAEConfig, channels: int, window: tuple[int, int], features: int) -> Decoder:
+    width, layers, reach = config.width, config.layers, _reach(config, window)
+    if config.decoder == "spatial":
+        return SpatialDecoder(channels, window, features, width, layers)
+    if config.decoder == "dense":
+        return DenseDecoder(channels, window, features, width, layers, reach)
+    return ConvolutionalDecoder(channels, window, features, width, reach)
 
 
 def _reach(config: PatchVAEConfig, window: tuple[int, int]) -> float:

@@ -27,7 +27,7 @@ def quick(**options):
     return PatchVAEConfig(**{"epochs": 1, "batch_size": 16, "width": 16, "device": "cpu", **options})
 
 
-@pytest.mark.parametrize("decoder", ["spatial", "convolutional"])
+@pytest.mark.parametrize("decoder", ["spatial", "convolutional", "dense"])
 @pytest.mark.parametrize("freedoms", FREEDOMS)
 def test_every_combination_gives_what_it_has(freedoms, decoder):
     with_classes, condition = len(freedoms) % 2 == 0, ("class", "continuous", None)[len(freedoms) % 3]
