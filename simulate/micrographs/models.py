@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from simulate.micrographs.composite import CompositeParameters, draw_composite
 from simulate.micrographs.ferroelectric_film import FilmParameters, draw_film
 from simulate.micrographs.graphene import GrapheneParameters, draw_graphene
 from simulate.micrographs.parameters import MARGIN_NM, MicrographParameters
@@ -20,12 +21,14 @@ if TYPE_CHECKING:
 PARAMETERS: dict[str, type[MicrographParameters]] = {
     "graphene": GrapheneParameters,
     "ferroelectric-film": FilmParameters,
+    "composite": CompositeParameters,
 }
 """Parameters by the name that `model` has in a recipe."""
 
 _DRAW: dict[str, Callable[..., MicrographStructure]] = {
     "graphene": draw_graphene,
     "ferroelectric-film": draw_film,
+    "composite": draw_composite,
 }
 """Called with (parameters, field, margin_nm, materials by name, rng)."""
 
