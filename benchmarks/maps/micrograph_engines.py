@@ -5,9 +5,9 @@
 A square of `points` x `points` probes, `step` nm apart, about the middle of the recipe's first scene, one
 displaced configuration. The reference is abTEM's multislice of each probe on a finer grid with wider margins.
 For every engine and detector: its mean over that of the reference; what is left once that factor is taken
-out, as root mean square over the reference's standard deviation, and the largest error over its range; processor
-seconds of a probe, and those that a cell of probes takes beside them (slices, plane waves, compiling left
-out).
+out, as root mean square over the reference's standard deviation, and the largest error over its range;
+processor seconds of a probe, and those that a cell of probes takes beside them (slices, plane waves;
+compiling left out).
 """
 
 from __future__ import annotations

@@ -122,8 +122,8 @@ def _check_memory(settings: ClusteringSettings, n: int, dimensions: int) -> None
     if gigabytes > LARGEST_GB:
         raise UserError(
             f"{settings.clusters} clusters of {settings.covariance} covariance in {dimensions} dimensions "
-            f"and {n} patches need about {gigabytes:.1f} GB; accepted: up to {LARGEST_GB:g}, by smaller windows, "
-            "pca, or another covariance"
+            f"and {n} patches need about {gigabytes:.1f} GB; accepted: up to {LARGEST_GB:g}, by smaller "
+            "windows, pca, or another covariance"
         )
 
 
