@@ -1,4 +1,4 @@
-"""Commands: train, predict, report. Heavy libraries are imported when a command runs, not before."""
+"""Commands: train, predict, report, cluster. Heavy libraries are imported when a command runs, not before."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from learn.cluster_commands import cluster
 from learn.config import VAE_KIND
 from learn.texture_commands import TextureOptions, VAEOptions, report_textures, train_textures
 from stochgeom.errors import UserError
@@ -23,6 +24,7 @@ def register(app: cyclopts.App) -> None:
     app.command(train)
     app.command(predict)
     app.command(report)
+    app.command(cluster)
 
 
 def train(

@@ -10,7 +10,7 @@ from itertools import product
 from learn.clustering.descriptors import describe_patches
 from learn.clustering.mixture import Clustering, cluster
 from learn.clustering.scores import LATTICE_NM, score_labels
-from learn.clustering.settings import ClusteringSettings, Covariance
+from learn.clustering.settings import ClusteringSettings, Covariance, Descriptor
 from learn.micrographs.neighbours import neighbour_graph
 from learn.micrographs.patch_set import PatchSet
 from learn.micrographs.patch_truth import patch_truth
@@ -22,6 +22,7 @@ class ScanRow:
     """One clustering of a scan: its criteria, scores against truth by name (empty without), and its cost."""
 
     settings: ClusteringSettings
+    patches: int
     bic: float
     icl: float
     parameters: int
@@ -38,6 +39,7 @@ def scan(
     clusters: Sequence[int] = (),
     covariances: Sequence[Covariance] = (),
     windows_px: Sequence[int] = (),
+    descriptors: Sequence[Descriptor] = (),
     tolerance_nm: float = LATTICE_NM,
     tell: Callable[[str], None] | None = None,
 ) -> list[ScanRow]:
@@ -47,20 +49,17 @@ def scan(
     micrograph has truth. UserError as `cluster` raises it, before the first fit for windows.
     """
     settings = ClusteringSettings() if settings is None else settings
+    check_windows(patch_set, windows_px)
     smallest = min(patch_set.window)
-    for window in windows_px:
-        if not 1 <= window <= smallest:
-            raise UserError(
-                f"a window of {window} pixels of patches of {smallest}; accepted: 1 to {smallest}"
-            )
     known = any(image.truth is not None for image in patch_set.micrographs)
     truth, graph = patch_truth(patch_set), neighbour_graph(patch_set)
     rows = []
     sides: Sequence[int | None] = windows_px or (settings.window_px,)
-    for side in sides:
-        described = describe_patches(patch_set, settings.with_(window_px=side))
+    for side, descriptor in product(sides, descriptors or (settings.descriptor,)):
+        base = settings.with_(window_px=side, descriptor=descriptor)
+        described = describe_patches(patch_set, base)
         for k, covariance in product(clusters or (settings.clusters,), covariances or (settings.covariance,)):
-            one = settings.with_(window_px=side, clusters=k, covariance=covariance)
+            one = base.with_(clusters=k, covariance=covariance)
             started = time.perf_counter()
             found = cluster(patch_set, one, described)
             seconds = time.perf_counter() - started
@@ -71,16 +70,33 @@ def scan(
     return rows
 
 
+def check_windows(patch_set: PatchSet, windows_px: Sequence[int]) -> None:
+    """UserError, one line, for a window that the patches do not hold."""
+    smallest = min(patch_set.window)
+    for window in windows_px:
+        if not 1 <= window <= smallest:
+            raise UserError(
+                f"a window of {window} pixels of patches of {smallest}; accepted: 1 to {smallest}"
+            )
+
+
 def best_row(rows: Sequence[ScanRow], criterion: str = "icl") -> ScanRow:
-    """The row that a criterion (bic or icl) prefers among those of the first row's window and descriptor."""
-    first = rows[0].settings
-    same = [row for row in rows if row.settings.window_px == first.window_px]
-    return min(same, key=lambda row: getattr(row, criterion))
+    """The row that a criterion (bic or icl) prefers; `rows` should be of one window and descriptor."""
+    return min(rows, key=lambda row: float(getattr(row, criterion)))
+
+
+def comparable(rows: Sequence[ScanRow]) -> list[list[ScanRow]]:
+    """Rows of one window and descriptor together: only their criteria may be compared."""
+    groups: dict[tuple[int | None, str], list[ScanRow]] = {}
+    for row in rows:
+        groups.setdefault((row.settings.window_px, row.settings.descriptor), []).append(row)
+    return list(groups.values())
 
 
 def _row(found: Clustering, seconds: float, scores: dict[str, float]) -> ScanRow:
     return ScanRow(
         found.settings,
+        len(found.labels),
         found.bic,
         found.icl,
         found.parameters,
