@@ -30,7 +30,7 @@ SIDE, RADIUS_NM, SIZE_NM = 48, 7.0, 20.0
 
 @dataclass(frozen=True)
 class Cells:
-    """Voronoi cells of scattered patches: centres (n, 2) x, y in nm, corners of each, and what a graph has."""
+    """Voronoi cells of scattered patches: centres (n, 2) x, y in nm, and what a graph of them has."""
 
     centres: np.ndarray
     voronoi: Voronoi

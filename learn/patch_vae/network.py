@@ -104,7 +104,7 @@ class PatchNetwork(nn.Module):
             hidden = hidden + self.condition(condition)
         found = dict(zip(self.parts, self.head(hidden).split(list(self.parts.values()), dim=1), strict=True))
         classes = found.pop("classes", None)
-        normal = {name: _normal(value) for name, value in found.items()}
+        normal = {name: _normal(value, flat=name in ("turn", "scale")) for name, value in found.items()}
         return Laws(**normal, bin_logits=logits, chosen=chosen, class_logits=classes)
 
     def pose(self, laws: Laws, noise: Tensor | None = None) -> Pose:
@@ -143,11 +143,11 @@ def _parts(config: PatchVAEConfig) -> dict[str, int]:
     return parts
 
 
-def _normal(numbers: Tensor) -> Normal:
-    """Laws (n, m), or (n,) for m = 1, of what the head says (n, 2 m)."""
+def _normal(numbers: Tensor, flat: bool) -> Normal:
+    """Laws (n, m), or (n,) if `flat`, of what the head says (n, 2 m)."""
     mean, log_sd = numbers.chunk(2, dim=1)
     log_sd = log_sd.clamp(*LOG_SDS)
-    return Normal(mean[:, 0], log_sd[:, 0]) if mean.shape[1] == 1 else Normal(mean, log_sd)
+    return Normal(mean[:, 0], log_sd[:, 0]) if flat else Normal(mean, log_sd)
 
 
 def _decoder(config: PatchVAEConfig, channels: int, window: tuple[int, int], features: int) -> Decoder:

@@ -17,10 +17,11 @@ from learn.micrographs.patch_set import PatchSet
 from learn.patch_vae.config import PatchVAEConfig
 from learn.patch_vae.losses import Batch, Noise, Terms, bound, terms_of, total
 from learn.patch_vae.model import PatchVAE
+from learn.patch_vae.network import Laws
 from learn.patch_vae.preparing import condition_rows, label_rows, layout_of, scaled, seen_labels
 from learn.vae_base.orders import epoch_rows, seed_noise
 
-Penalty = Callable[[Tensor, Tensor, float], Tensor]
+Penalty = Callable[..., Tensor]
 """penalty(latent means (b, l), rows (b,) int64 of the patch set, share of the schedule that has passed): a
 scalar, added to the mean loss per patch, in nats; gradients flow through the means."""
 ACTIVE_NATS = 0.1
@@ -119,9 +120,22 @@ class PatchVAERun(TrainingRun[PatchVAE, Batch, PatchVAEConfig]):
         terms, laws = terms_of(self.vae.network, batch, noise)
         loss = total(terms, self.config, share).mean()
         if self.penalty is not None:
-            loss = loss + self.penalty(laws.latent.mean, batch.rows, share)
+            loss = self._biased(loss, laws, batch.rows, share)
         self._note(terms)
         return loss, n
+
+    def _biased(self, loss: Tensor, laws: Laws, rows: Tensor, share: float) -> Tensor:
+        """The loss and the penalty. One with a `factor` multiplies the loss, one with `sees_poses` is told
+        angles (n,) in radians and probabilities of classes (n, k), too.
+        """
+        assert self.penalty is not None
+        if hasattr(self.penalty, "factor"):
+            loss = loss * self.penalty.factor(laws.latent.mean, rows, share)
+        if not getattr(self.penalty, "sees_poses", False):
+            return loss + self.penalty(laws.latent.mean, rows, share)
+        classes = None if laws.class_logits is None else torch.softmax(laws.class_logits, dim=1)
+        seen = {"angle": self.vae.network.pose(laws).angle, "classes": classes}
+        return loss + self.penalty(laws.latent.mean, rows, share, **seen)
 
     def _note(self, terms: Terms) -> None:
         """Sum up an epoch's terms, without waiting for a device."""

@@ -50,6 +50,7 @@ class ElboFactor:
         if settings.bias != "elbo-factor":
             raise UserError(f'an ElboFactor is for the bias "elbo-factor", not {settings.bias!r}')
         self.graph, self.settings = graph, settings
+        self.name = settings.model_dump_json()
         self._memory: LatentMemory | None = None
 
     @classmethod

@@ -40,10 +40,13 @@ class LatentPenalty:
     for one training.
     """
 
+    sees_poses = True
+
     def __init__(self, graph: PatchGraph, settings: BiasSettings, symmetry_order: int = 1) -> None:
         if settings.bias == "elbo-factor":
             raise UserError('a LatentPenalty is for the biases "tv" and "modica-mortola", not "elbo-factor"')
         self.graph, self.settings, self.symmetry_order = graph, settings, symmetry_order
+        self.name = settings.model_dump_json()
         self._memories: dict[str, LatentMemory] = {}
         self._wells: Tensor | None = None
         self._part: PatchGraph | None = None
