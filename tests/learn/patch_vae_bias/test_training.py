@@ -33,8 +33,14 @@ def patch_set() -> PatchSet:
 
 
 def config(**changes) -> PatchVAEConfig:
-    options = {"latent_size": 1, "epochs": 20, "width": 24, "layers": 1, "batch_size": 49, "threads": 1}
-    return PatchVAEConfig(**{**options, "learning_rate": 5e-3, "device": "cpu", **changes})
+    options = {"latent_size": 1, "epochs": 24, "width": 24, "layers": 1, "batch_size": 49, "threads": 1}
+    return PatchVAEConfig(**{**options, "learning_rate": 1e-2, "device": "cpu", **changes})
+
+
+@pytest.fixture(scope="module")
+def plain(patch_set):
+    """The autoencoder without a bias."""
+    return train_patch_vae(patch_set, config=config())
 
 
 def wall_share(vae, patch_set) -> float:
@@ -44,17 +50,16 @@ def wall_share(vae, patch_set) -> float:
     return wall_length_nm(z > z.median(), graph) / graph.border_nm
 
 
-@pytest.mark.parametrize("bias", ["tv", "modica-mortola"])
-def test_a_bias_shortens_walls_and_keeps_the_scale(patch_set, bias):
-    plain = train_patch_vae(patch_set, config=config())
-    penalty = physical_bias(patch_set, BiasSettings(bias=bias, weight=60))
+@pytest.mark.parametrize(("bias", "weight"), [("tv", 20), ("modica-mortola", 5)])
+def test_a_bias_shortens_walls_and_keeps_the_scale(patch_set, plain, bias, weight):
+    penalty = physical_bias(patch_set, BiasSettings(bias=bias, weight=weight))
     biased = train_patch_vae(patch_set, config=config(), penalty=penalty)
     assert wall_share(biased, patch_set) < 0.5 * wall_share(plain, patch_set)
     found = biased.encode(patch_set.patches).mean[:, 0]
     region = np.add(*np.divmod(np.arange(SIDE**2), SIDE)) < SIDE
     assert abs(np.corrcoef(found, region)[0, 1]) > 0.85
     assert abs(np.corrcoef(plain.encode(patch_set.patches).mean[:, 0], region)[0, 1]) < 0.5
-    assert found.std() > 0.1
+    assert found.std() > 0.2
 
 
 def test_angles_and_classes_are_seen(patch_set):
@@ -74,13 +79,12 @@ def test_angles_and_classes_are_seen(patch_set):
 
 
 def test_the_factor_multiplies_the_loss(patch_set):
-    """Two different factors: with a rate divided by gradients they end near each other, not at the same."""
-    settings = BiasSettings(bias="elbo-factor", weight=5.0, start=0.0, full=0.1)
+    """The training is another one, and the model says by what."""
+    settings = BiasSettings(bias="elbo-factor", weight=5.0)
     bias = physical_bias(patch_set, settings)
     assert isinstance(bias, ElboFactor)
-    factored = train_patch_vae(patch_set, config=config(epochs=4), penalty=bias)
-    plain = train_patch_vae(patch_set, config=config(epochs=4))
-    assert factored.history[0]["loss"] != plain.history[0]["loss"]
+    factored = train_patch_vae(patch_set, config=config(), penalty=bias)
+    assert factored.history[-1]["elbo"] != plain.history[-1]["elbo"]
     assert factored.about["training"]["penalty"] == bias.name
 
 
