@@ -78,7 +78,7 @@ def test_angles_and_classes_are_seen(patch_set):
     assert min(changed) > 1e-6
 
 
-def test_the_factor_multiplies_the_loss(patch_set):
+def test_the_factor_multiplies_the_loss(patch_set, plain):
     """The training is another one, and the model says by what."""
     settings = BiasSettings(bias="elbo-factor", weight=5.0)
     bias = physical_bias(patch_set, settings)

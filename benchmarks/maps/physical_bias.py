@@ -1,0 +1,247 @@
+"""Does a physical bias find walls better? Clusters of latent numbers with and without it, against the truth.
+
+    python benchmarks/maps/physical_bias.py --scenes drawn-film --out runs/bias-drawn
+    python benchmarks/maps/physical_bias.py --scenes corpora/bfo-small --electrons 2000 --out runs/bias-bfo
+
+Patches are cut around atomic columns of noisy micrographs. Weights of the biases are chosen on the scenes of
+one part of a corpus, all methods are scored on the other, over the seeds; a mixture of Gaussians with full
+covariances reads clusters from pixels, principal components and latent numbers alike, as many as there are
+regions. Each finished run is a line of OUT/rows.jsonl, so that the next call goes on where this one ended;
+OUT/table.md and OUT/physical-bias.png sum up what is there (--sum-up: only that).
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from physical_bias_tables import draw, table
+from sklearn.decomposition import PCA
+
+from learn.clustering import ClusteringSettings, cluster
+from learn.clustering.descriptors import Descriptors
+from learn.clustering.scores import score_labels
+from learn.micrographs.columns import find_columns
+from learn.micrographs.drawn import draw_micrograph
+from learn.micrographs.micrograph import Micrograph
+from learn.micrographs.neighbours import NeighbourGraph, neighbour_graph
+from learn.micrographs.patch_set import PatchSet
+from learn.micrographs.patch_truth import PatchTruth, patch_truth
+from learn.micrographs.windows import cut_patches
+from learn.patch_vae import PatchVAEConfig, train_patch_vae
+from learn.patch_vae.bias import BiasSettings, physical_bias
+
+WEIGHTS = {"tv": (10.0, 30.0, 100.0), "modica-mortola": (3.0, 10.0, 30.0), "elbo-factor": (1.0, 10.0)}
+MODELS = {"VAE": (), "rVAE": ("rotation",)}
+TUNED_SEEDS = (100,)
+LATENTS = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """Patches of a part of the scenes, and what is true of them; `turns`: angles count modulo 360 / turns."""
+
+    patches: PatchSet
+    graph: NeighbourGraph
+    truth: PatchTruth
+    regions: int
+    tolerance_nm: float
+    turns: int
+    model_turns: int
+
+
+def main() -> None:
+    options = arguments()
+    options.out.mkdir(parents=True, exist_ok=True)
+    rows_file = options.out / "rows.jsonl"
+    done = [json.loads(line) for line in rows_file.read_text().splitlines()] if rows_file.exists() else []
+    if not options.sum_up:
+        for part in ("tune", "score"):
+            case = case_of(options, part)
+            print(f"{part}: {len(case.patches)} patches, {case.regions} regions", flush=True)
+            for row in missing(options, part, done):
+                start = time.perf_counter()
+                row |= scores(labels_of(row, case, options), case)
+                row["seconds"] = round(time.perf_counter() - start, 1)
+                done.append(row)
+                with rows_file.open("a") as lines:
+                    lines.write(json.dumps(row) + "\n")
+                print(
+                    f"{part} {row['method']} {row['weight']:g} seed {row['seed']}: F1 {row['f1']:.3f}",
+                    flush=True,
+                )
+    (options.out / "table.md").write_text(table(done, chosen(done)))
+    draw(done, chosen(done), options.out / "physical-bias.png")
+    print(table(done, chosen(done)))
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--scenes", required=True, help="folder of a corpus of scenes, or drawn-film, drawn-composite"
+    )
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument(
+        "--tune", type=int, nargs="+", default=[0, 1], help="samples the weights are chosen on"
+    )
+    parser.add_argument("--score", type=int, nargs="+", default=[2, 3], help="samples that are scored")
+    parser.add_argument(
+        "--electrons",
+        type=float,
+        default=5.0,
+        help="per pixel of the scan, of the beam; per pixel of value 1 of drawn ones",
+    )
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--window-nm", type=float, default=0.8)
+    parser.add_argument("--pixel-nm", type=float, default=0.04, help="pixels are binned up to it")
+    parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS))
+    parser.add_argument("--sum-up", action="store_true")
+    return parser.parse_args()
+
+
+def case_of(options: argparse.Namespace, part: str) -> Case:
+    """Micrographs with noise, binned; windows around the columns that are the brightest nearby."""
+    micrographs = [binned(one, options.pixel_nm) for one in noisy(options, getattr(options, part))]
+    graphene = "graphene" in options.scenes
+    centres = [find_columns(one, brightest_within_nm=None if graphene else 0.3) for one in micrographs]
+    window = round(options.window_nm / micrographs[0].pixel_size_nm)
+    patches = cut_patches(micrographs, centres, window)
+    truth, graph = patch_truth(patches), neighbour_graph(patches)
+    regions = len(np.unique(truth.region[truth.region >= 0]))
+    turns, model_turns = (6, 3) if graphene else (1, 1)
+    spacing = 0.246 if graphene else 0.4
+    return Case(patches, graph, truth, regions, spacing, turns, model_turns)
+
+
+def noisy(options: argparse.Namespace, samples: list[int]) -> list[Micrograph]:
+    """Micrographs with counted electrons."""
+    if options.scenes.startswith("drawn-"):
+        kind: Any = options.scenes.removeprefix("drawn-")
+        return [draw_micrograph(kind, 512, seed=sample, noise=options.electrons) for sample in samples]
+    from learn.micrographs.reading import corpus_micrographs
+
+    found = []
+    for one, sample in zip(corpus_micrographs(options.scenes, samples, "clean"), samples, strict=True):
+        rng = np.random.default_rng([sample, 17])
+        counted = rng.poisson(one.image[:1].clip(0) * options.electrons) / options.electrons
+        found.append(dataclasses.replace(one, image=counted.astype(np.float32)))
+    return found
+
+
+def binned(one: Micrograph, pixel_nm: float) -> Micrograph:
+    """Pixels of about `pixel_nm`, means of squares of the micrograph's own."""
+    f = max(1, round(pixel_nm / one.pixel_size_nm))
+    ny, nx = (side - side % (2 * f) for side in one.shape)  # the same middle
+    top, left = (one.shape[0] - ny) // 2, (one.shape[1] - nx) // 2
+    cut = (slice(top, top + ny), slice(left, left + nx))
+    image = one.image[:, cut[0], cut[1]].reshape(-1, ny // f, f, nx // f, f).mean(axis=(2, 4))
+    assert one.truth is not None
+    maps = {name: getattr(one.truth, name)[cut][f // 2 :: f, f // 2 :: f] for name in ("phase", "domain")}
+    return Micrograph(image, f * one.pixel_size_nm, one.name, dataclasses.replace(one.truth, **maps))
+
+
+def missing(options: argparse.Namespace, part: str, done: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The runs of a part that are not there yet, seed by seed."""
+    had = {(row["part"], row["method"], row["weight"], row["seed"]) for row in done}
+    for seed in range(options.seeds) if part == "score" else TUNED_SEEDS:
+        for method, weight in runs(options, part, done):
+            if (part, method, weight, seed) not in had:
+                yield {"part": part, "method": method, "weight": weight, "seed": seed}
+
+
+def runs(options: argparse.Namespace, part: str, done: list[dict[str, Any]]) -> list[tuple[str, float]]:
+    """Method and weight: all weights on the scenes for tuning, the best on those that are scored."""
+    best = chosen(done)
+    found = [("GMM", 0.0), ("PCA + GMM", 0.0)] if part == "score" else []
+    for model in options.models:
+        found.append((model, 0.0))
+        for bias, weights in WEIGHTS.items():
+            method = f"{model} {bias}"
+            found += [(method, weight) for weight in (weights if part == "tune" else [best[method]])]
+    return found
+
+
+def chosen(done: list[dict[str, Any]]) -> dict[str, float]:
+    """The weight of each method with the largest sum of wall F1 and agreement on the scenes for tuning."""
+    sums: dict[str, dict[float, list[float]]] = {}
+    for row in done:
+        if row["part"] == "tune":
+            sums.setdefault(row["method"], {}).setdefault(row["weight"], []).append(
+                row["f1"] + row["ari_region"]
+            )
+    return {m: max(by, key=lambda weight: float(np.mean(by[weight]))) for m, by in sums.items()}
+
+
+def labels_of(row: dict[str, Any], case: Case, options: argparse.Namespace) -> np.ndarray:
+    """Clusters (n,) of a method."""
+    pixels = case.patches.patches.reshape(len(case.patches), -1).astype(np.float64)
+    if row["method"] == "GMM":
+        return clusters(pixels, case, row["seed"], restarts=1)
+    if row["method"] == "PCA + GMM":
+        return clusters(PCA(LATENTS, random_state=row["seed"]).fit_transform(pixels), case, row["seed"])
+    return clusters(latent_numbers(row, case, options), case, row["seed"])
+
+
+def latent_numbers(row: dict[str, Any], case: Case, options: argparse.Namespace) -> np.ndarray:
+    """Latent means (n, l), each over its standard deviation; cos and sin of the angle where there is one."""
+    model, _, bias = row["method"].partition(" ")
+    config = PatchVAEConfig(
+        latent_size=LATENTS,
+        invariances=MODELS[model],
+        symmetry_order=case.model_turns if MODELS[model] else 1,
+        epochs=options.epochs,
+        seed=row["seed"],
+        width=64,
+        decoder="dense",
+        batch_size=64,
+        device="cpu",
+        threads=1,
+    )
+    penalty = None
+    if bias:
+        settings = BiasSettings(
+            bias=bias, weight=row["weight"], scale="each", wells=case.regions, angle_weight=1.0
+        )
+        penalty = physical_bias(case.patches, settings, case.graph, case.turns)
+    found = train_patch_vae(case.patches, config=config, penalty=penalty).encode(case.patches.patches)
+    numbers = (found.mean - found.mean.mean(axis=0)) / found.mean.std(axis=0).clip(1e-9)
+    if found.angle_degrees is None:
+        return numbers
+    angle = np.deg2rad(case.turns * found.angle_degrees)
+    return np.column_stack([numbers, np.cos(angle), np.sin(angle)])
+
+
+def clusters(values: np.ndarray, case: Case, seed: int, restarts: int = 3) -> np.ndarray:
+    """Labels (n,) by the same mixture for all methods."""
+    asked = ClusteringSettings(clusters=case.regions, restarts=restarts, regularisation=1e-4, seed=seed)
+    return cluster(case.patches, asked, Descriptors(values)).labels
+
+
+def scores(labels: np.ndarray, case: Case) -> dict[str, float]:
+    """Agreement, walls, and the lengths: found, true, and of the borders between patches of unlike regions,
+    which zigzag as found ones do.
+    """
+    found = score_labels(labels, case.patches, case.tolerance_nm, case.truth, case.graph)
+    names = {
+        "ari_phase": "ari_phase",
+        "ari_domain": "ari_domain",
+        "ari_region": "ari_region",
+        "f1": "wall_f1",
+    }
+    names |= {"precision": "wall_precision", "recall": "wall_recall"}
+    names |= {"found_nm": "wall_found_length_nm", "true_nm": "wall_true_length_nm"}
+    row = {name: round(float(found[key]), 4) for name, key in names.items()}
+    return {**row, "borders_nm": round(case.graph.wall_length_nm(case.truth.region), 3)}
+
+
+if __name__ == "__main__":
+    main()
