@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
+from learn.patch_vae.coordinate_layers import coordinate_layers
 from learn.patch_vae.pose import Pose, inverse_matrix, pixel_grid, unit_px
 
 WAVES_PX = 6.0
@@ -50,7 +51,7 @@ class SpatialDecoder(Decoder):
     q = M p - tau it is (W M) p + (V f + b - W tau), a product of the one grid with a small matrix per patch.
     """
 
-    chunk_pixels = 2000
+    chunk_pixels = 3000
 
     def __init__(
         self, channels: int, window: tuple[int, int], features: int, width: int, layers: int
@@ -71,14 +72,9 @@ class SpatialDecoder(Decoder):
         return matrix.transpose(1, 2), level
 
     def render(self, *prepared: Tensor) -> Tensor:
-        matrix, level = prepared
-        n = len(level)
-        found = torch.baddbmm(level[:, None, :], self.grid.expand(n, -1, 2), matrix)
-        found = torch.sin(found).flatten(0, 1)
-        for layer in self.hidden:
-            found = functional.silu(layer(found))
-        numbers = self.last(found).view(n, -1, self.channels)
-        return numbers.transpose(1, 2).reshape(n, self.channels, *self.window)
+        weights = [one for layer in (*self.hidden, self.last) for one in (layer.weight, layer.bias)]
+        numbers = coordinate_layers(self.grid, *prepared, weights)
+        return numbers.transpose(1, 2).reshape(-1, self.channels, *self.window)
 
 
 class CanvasDecoder(Decoder):

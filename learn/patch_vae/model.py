@@ -275,11 +275,10 @@ class PatchVAE:
         with damage_named(folder):
             config = PatchVAEConfig.model_validate(description["config"])
             layout = PatchLayout.model_validate(description["layout"])
-            network = PatchNetwork(config, layout)
-            network.load_state_dict(read_weights(folder))
-            pixel = float(description["pixel_size_nm"])
-            found = cls(config, layout, network, pixel, dict(description["about"]), read_history(folder))
-        network.eval()
+            found = cls.new(config, layout, float(description["pixel_size_nm"]))
+            found.network.load_state_dict(read_weights(folder))
+            found.about, found.history = dict(description["about"]), read_history(folder)
+        found.network.eval()
         return found
 
     @property
