@@ -73,7 +73,8 @@ class SpatialDecoder(Decoder):
 
     def render(self, *prepared: Tensor) -> Tensor:
         weights = [one for layer in (*self.hidden, self.last) for one in (layer.weight, layer.bias)]
-        numbers = coordinate_layers(self.grid, *prepared, weights)
+        matrix, level = prepared
+        numbers = coordinate_layers(self.grid, matrix, level, weights)
         return numbers.transpose(1, 2).reshape(-1, self.channels, *self.window)
 
 
