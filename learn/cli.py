@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from learn.cluster_commands import cluster
 from learn.config import VAE_KIND
+from learn.explore_commands import explore
 from learn.texture_commands import TextureOptions, VAEOptions, report_textures, train_textures
 from stochgeom.errors import UserError
 
@@ -25,6 +26,7 @@ def register(app: cyclopts.App) -> None:
     app.command(predict)
     app.command(report)
     app.command(cluster)
+    app.command(explore)
 
 
 def train(

@@ -1,0 +1,152 @@
+"""The page itself, a notebook of marimo: which part follows which. What the parts do is in `page_parts`."""
+
+import marimo
+
+app = marimo.App(width="full", app_title="heterostem explore")
+
+
+@app.cell
+def _():
+    import marimo as mo
+
+    from learn.explore import controls as parts
+    from learn.explore import page_parts as page
+    from learn.explore.session import shared_session
+
+    return mo, page, parts, shared_session
+
+
+@app.cell
+def _(mo, page, shared_session):
+    opening = page.opening(mo.app_meta().request)
+    session = shared_session()
+    kept: dict[str, str] = {}
+    finished, finish = mo.state(0)
+    advanced, advance = mo.state(0)
+    return advance, advanced, finish, finished, kept, opening, session
+
+
+@app.cell
+def _(opening, parts):
+    controls = parts.make_controls(opening)
+    return (controls,)
+
+
+@app.cell
+def _(controls, mo, parts):
+    mo.sidebar(parts.sidebar(controls), width="19rem")
+    return
+
+
+@app.cell
+def _(controls, finished, opening, page, session):
+    finished()
+    look = page.look_at(session, controls.value, opening.view)
+    return (look,)
+
+
+@app.cell
+def _(finish, look, mo, page, session):
+    if look.slow_seconds is not None:
+        mo.Thread(
+            target=lambda: page.work(
+                session,
+                look.state,
+                [look.state.clusters.count],
+                finish,
+                lambda: mo.current_thread().should_exit,
+            ),
+            daemon=True,
+        ).start()
+    page.notice(look)
+    return
+
+
+@app.cell
+def _(kept, look, parts):
+    view = parts.view_controls(look, kept)
+    return (view,)
+
+
+@app.cell
+def _(mo, view):
+    mo.hstack(
+        [view["colour"], view["across"], view["up"]], justify="start", gap=1.5
+    ) if view is not None else None
+    return
+
+
+@app.cell
+def _(kept, look, page, parts, view):
+    if view is None:
+        shown, charts, map_plot, scatter_plot = None, None, None, None
+    else:
+        shown = parts.with_view(look, view.value, kept)
+        charts = page.make_charts(shown)
+        map_plot, scatter_plot = (page.plot_of(chart) for chart in charts)
+    return charts, map_plot, scatter_plot, shown
+
+
+@app.cell
+def _(map_plot, mo, scatter_plot):
+    mo.hstack([map_plot, scatter_plot], widths="equal", gap=1) if map_plot is not None else None
+    return
+
+
+@app.cell
+def _(charts, map_plot, page, scatter_plot, shown):
+    page.picked(shown, charts, (map_plot.value, scatter_plot.value)) if shown is not None else None
+    return
+
+
+@app.cell
+def _(mo):
+    compare = mo.ui.run_button(label="Work out 1 to 10 clusters")
+    folder = mo.ui.text(value="explore-export", label="folder")
+    write = mo.ui.run_button(label="Write recipe, pictures and table")
+    return compare, folder, write
+
+
+@app.cell
+def _(advance, compare, look, mo, page, session):
+    if compare.value and look.descriptor is not None:
+        mo.Thread(
+            target=lambda: page.work(
+                session,
+                look.state,
+                list(range(1, page.MOST_CHOICES + 1)),
+                advance,
+                lambda: mo.current_thread().should_exit,
+            ),
+            daemon=True,
+        ).start()
+    return
+
+
+@app.cell
+def _(advanced, look, page, session):
+    advanced()
+    criteria = page.choices(session, look)
+    return (criteria,)
+
+
+@app.cell
+def _(folder, page, shown, write):
+    exported = page.export_to(shown, folder.value) if write.value and shown is not None else None
+    return (exported,)
+
+
+@app.cell
+def _(compare, criteria, exported, folder, mo, page, shown, write):
+    mo.ui.tabs(
+        {
+            **page.below(shown),
+            "Number of clusters": mo.vstack([compare, criteria]),
+            "Export": mo.vstack([mo.hstack([folder, write], justify="start"), exported]),
+        }
+    ) if shown is not None else None
+    return
+
+
+if __name__ == "__main__":
+    app.run()

@@ -1,0 +1,184 @@
+"""What the page shows below its controls."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from learn.explore import figures
+from learn.explore.axes import chart_axes
+from learn.explore.controls import Values, state_of
+from learn.explore.files import export
+from learn.explore.interactive import CONFIG, Chart, map_chart, scatter_chart
+from learn.explore.mixtures import StoppedError
+from learn.explore.session import Look, Session, with_count
+from learn.explore.shades import shade_of
+from learn.explore.state import ExploreState
+from learn.plots import png, styled
+from stochgeom.errors import UserError, require
+
+MOST_CHOICES = 10
+"""Numbers of clusters that the page compares."""
+BEGIN = "Click on a dot in either chart, or draw a lasso round some."
+
+
+def opening(request: Any) -> ExploreState:
+    """The state that a page begins with: the one that came with its request, if one did."""
+    meta = getattr(request, "meta", None) or {}
+    return ExploreState.from_toml(meta["state"]) if "state" in meta else ExploreState()
+
+
+def look_at(session: Session, values: Values, view: Any) -> Look:
+    """What the controls ask for; a problem instead of an error."""
+    try:
+        return session.look(state_of(values).model_copy(update={"view": view}))
+    except UserError as error:
+        return Look(ExploreState(), problem=" ".join(str(error).split()))
+
+
+def notice(look: Look) -> Any:
+    """One line: what is wrong, or what is being worked out, or what is shown."""
+    mo = require("marimo", extra="explore")
+    if look.problem is not None:
+        return mo.callout(_plain(look.problem), kind="danger")
+    if look.slow_seconds is not None:
+        assert look.descriptor is not None
+        n, numbers = look.descriptor.values.shape
+        text = (
+            f"Working out {look.state.clusters.count} clusters of {n} patches in {numbers} dimensions, "
+            f"{look.state.clusters.covariance} covariance: about {_duration(look.slow_seconds)}. "
+            "The page stays usable; any change of a control stops it. Principal components are quicker."
+        )
+        return mo.callout(_plain(text), kind="warn")
+    return _plain(summary(look))
+
+
+def summary(look: Look) -> str:
+    """What is shown: image, patches, criteria, agreement with the truth."""
+    assert look.micrograph is not None
+    assert look.patches is not None
+    ny, nx = look.micrograph.shape
+    h, w = look.patches.window
+    pixel = look.micrograph.pixel_size_nm
+    parts = [
+        f"{look.micrograph.name}, {nx} x {ny} pixels of {pixel:.4g} nm",
+        f"{len(look.patches)} patches of {w} x {h} pixels ({w * pixel:.3g} nm)",
+    ]
+    if look.groups is not None:
+        parts.append(f"BIC {look.groups.bic:.3f} and ICL {look.groups.icl:.3f} nats per patch")
+    parts += [f"{name} {value:.2f}" for name, value, _ in look.scores]
+    return "; ".join(parts) + "."
+
+
+def make_charts(look: Look) -> tuple[Chart, Chart]:
+    """The map and the scatter."""
+    assert look.micrograph is not None
+    assert look.patches is not None
+    shade = shade_of(look, look.state.view.colour)
+    across, up, names = chart_axes(look)
+    on_image = map_chart(look.micrograph, look.state.source.channel, look.patches, shade)
+    return on_image, scatter_chart(across, up, names, shade)
+
+
+def plot_of(chart: Chart) -> Any:
+    """A chart as an element of the page."""
+    return require("marimo", extra="explore").ui.plotly(chart.figure, config=CONFIG)
+
+
+def picked(look: Look, charts: tuple[Chart, Chart], points: tuple[Any, Any]) -> Any:
+    """The patches that were picked in either chart, as a picture and a line."""
+    mo = require("marimo", extra="explore")
+    chosen = [chart.picked(found) for chart, found in zip(charts, points, strict=True)]
+    rows = np.unique(np.concatenate(chosen))
+    if len(rows) == 0:
+        return mo.md(f"*{BEGIN}*")
+    across, up, _ = chart_axes(look)
+    with styled():
+        picture = png(figures.picked_figure(look, rows, across, up))
+    return mo.vstack([_plain(told(look, rows)), mo.image(picture, alt="picked patches")], gap=0.3)
+
+
+def told(look: Look, rows: NDArray[np.int64]) -> str:
+    """Where a picked patch is and what it belongs to; of several, how they fall into clusters."""
+    assert look.patches is not None
+    if len(rows) == 1:
+        row = int(rows[0])
+        y, x = look.patches.centres_px[row]
+        nm = look.patches.pixel_size_nm
+        text = f"Patch {row}: x = {(x + 0.5) * nm:.3f} nm, y = {(y + 0.5) * nm:.3f} nm"
+        text += f" (pixel {x:.1f}, {y:.1f})"
+        if look.groups is not None:
+            label = int(look.groups.labels[row])
+            text += f"; cluster {label + 1}, probability {look.groups.probabilities[row, label]:.3f}"
+        return text + "."
+    text = f"{len(rows)} patches"
+    if look.groups is not None:
+        counts = np.bincount(look.groups.labels[rows], minlength=look.groups.count)
+        text += ": " + ", ".join(f"{n} of cluster {k + 1}" for k, n in enumerate(counts) if n)
+    return text + "."
+
+
+def below(look: Look) -> dict[str, Any]:
+    """Still pictures by the name of their tab; each is drawn when its tab is opened first."""
+    mo = require("marimo", extra="explore")
+    tabs = {}
+    if look.groups is not None:
+        tabs["Cluster means"] = mo.lazy(lambda: _picture(figures.means_figure(look), "cluster means"))
+    if look.descriptor is not None and look.descriptor.pictures is not None:
+        tabs["Components"] = mo.lazy(lambda: _picture(figures.components_figure(look), "components"))
+    if look.descriptor is not None and look.descriptor.model is not None:
+        tabs["Manifold"] = mo.lazy(lambda: _picture(figures.manifold_of(look), "manifold"))
+    return tabs
+
+
+def choices(session: Session, look: Look) -> Any:
+    """BIC and ICL of all numbers of clusters that were worked out for these numbers of these patches."""
+    mo = require("marimo", extra="explore")
+    found = session.choices(look.state) if look.descriptor is not None else []
+    if len(found) < 2:
+        return mo.md("*Only one number of clusters was worked out so far.*")
+    with styled():
+        return mo.image(png(figures.choices_figure(found, look.state.clusters.count)), alt="criteria")
+
+
+def work(session: Session, state: ExploreState, counts: list[int], done: Any, stop: Any) -> None:
+    """Work out mixtures of so many clusters, telling `done` after each, until `stop` says so."""
+    try:
+        for count in counts:
+            other = with_count(state, count)
+            if not session.has_clusters(other):
+                session.clusters(other, stop)
+                done(lambda number: number + 1)
+    except (StoppedError, UserError):
+        return
+
+
+def export_to(look: Look, folder: str) -> Any:
+    """Write the files, and say which."""
+    mo = require("marimo", extra="explore")
+    try:
+        written = export(look, Path(folder.strip() or "explore-export"))
+    except UserError as error:
+        return mo.callout(_plain(str(error)), kind="danger")
+    names = ", ".join(path.name for path in written)
+    return mo.callout(_plain(f"Written to {written[0].parent.resolve()}: {names}"), kind="success")
+
+
+def _picture(figure: Any, alt: str) -> Any:
+    mo = require("marimo", extra="explore")
+    return mo.image(png(figure), alt=alt)
+
+
+def _plain(text: str) -> Any:
+    """Text that is shown as it is, whatever a path or an error may hold."""
+    return require("marimo", extra="explore").Html(f'<span class="told">{html.escape(text)}</span>')
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(1, round(seconds))} seconds"
+    return f"{round(seconds / 60)} minutes"
