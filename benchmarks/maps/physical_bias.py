@@ -37,16 +37,19 @@ from learn.micrographs.windows import cut_patches
 from learn.patch_vae import PatchVAEConfig, train_patch_vae
 from learn.patch_vae.bias import BiasSettings, physical_bias
 
-WEIGHTS = {"tv": (10.0, 30.0, 100.0), "modica-mortola": (3.0, 10.0, 30.0), "elbo-factor": (1.0, 10.0)}
+WEIGHTS = {"tv": (30.0, 100.0, 300.0), "modica-mortola": (10.0, 30.0, 100.0), "elbo-factor": (1.0, 10.0)}
 MODELS = {"VAE": (), "rVAE": ("rotation",)}
 TUNED_SEEDS = (100,)
 LATENTS = 4
+KEYS = ("part", "samples", "method", "weight", "seed")
+"""Of a run; the rest of its row is what came out."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Case:
     """Patches of a part of the scenes, and what is true of them; `turns`: angles count modulo 360 / turns."""
 
+    samples: str
     patches: PatchSet
     graph: NeighbourGraph
     truth: PatchTruth
@@ -63,9 +66,7 @@ def main() -> None:
     done = [json.loads(line) for line in rows_file.read_text().splitlines()] if rows_file.exists() else []
     if not options.sum_up:
         for part in ("tune", "score"):
-            case = case_of(options, part)
-            print(f"{part}: {len(case.patches)} patches, {case.regions} regions", flush=True)
-            for row in missing(options, part, done):
+            for case, row in missing(options, part, done):
                 start = time.perf_counter()
                 row |= scores(labels_of(row, case, options), case)
                 row["seconds"] = round(time.perf_counter() - start, 1)
@@ -100,7 +101,7 @@ def arguments() -> argparse.Namespace:
         help="per pixel of the scan, of the beam; per pixel of value 1 of drawn ones",
     )
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--window-nm", type=float, default=0.8)
     parser.add_argument("--pixel-nm", type=float, default=0.04, help="pixels are binned up to it")
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS))
@@ -108,9 +109,21 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def case_of(options: argparse.Namespace, part: str) -> Case:
+def cases_of(options: argparse.Namespace, part: str) -> list[Case]:
+    """The cases of a part: all micrographs together, or each on its own where grains have no number that
+    means the same in all of them.
+    """
+    samples = getattr(options, part)
+    groups = [[sample] for sample in samples] if "graphene" in options.scenes else [samples]
+    cases = [case_of(options, group) for group in groups]
+    for case in cases:
+        print(f"{part} {case.samples}: {len(case.patches)} patches, {case.regions} regions", flush=True)
+    return cases
+
+
+def case_of(options: argparse.Namespace, samples: list[int]) -> Case:
     """Micrographs with noise, binned; windows around the columns that are the brightest nearby."""
-    micrographs = [binned(one, options.pixel_nm) for one in noisy(options, getattr(options, part))]
+    micrographs = [binned(one, options.pixel_nm) for one in noisy(options, samples)]
     graphene = "graphene" in options.scenes
     centres = [find_columns(one, brightest_within_nm=None if graphene else 0.3) for one in micrographs]
     window = round(options.window_nm / micrographs[0].pixel_size_nm)
@@ -119,7 +132,8 @@ def case_of(options: argparse.Namespace, part: str) -> Case:
     regions = len(np.unique(truth.region[truth.region >= 0]))
     turns, model_turns = (6, 3) if graphene else (1, 1)
     spacing = 0.246 if graphene else 0.4
-    return Case(patches, graph, truth, regions, spacing, turns, model_turns)
+    name = "+".join(str(sample) for sample in samples)
+    return Case(name, patches, graph, truth, regions, spacing, turns, model_turns)
 
 
 def noisy(options: argparse.Namespace, samples: list[int]) -> list[Micrograph]:
@@ -149,13 +163,18 @@ def binned(one: Micrograph, pixel_nm: float) -> Micrograph:
     return Micrograph(image, f * one.pixel_size_nm, one.name, dataclasses.replace(one.truth, **maps))
 
 
-def missing(options: argparse.Namespace, part: str, done: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def missing(
+    options: argparse.Namespace, part: str, done: list[dict[str, Any]]
+) -> Iterator[tuple[Case, dict[str, Any]]]:
     """The runs of a part that are not there yet, seed by seed."""
-    had = {(row["part"], row["method"], row["weight"], row["seed"]) for row in done}
+    cases = cases_of(options, part)
+    had = {tuple(row[key] for key in KEYS) for row in done}
     for seed in range(options.seeds) if part == "score" else TUNED_SEEDS:
         for method, weight in runs(options, part, done):
-            if (part, method, weight, seed) not in had:
-                yield {"part": part, "method": method, "weight": weight, "seed": seed}
+            for case in cases:
+                run = (part, case.samples, method, weight, seed)
+                if run not in had:
+                    yield case, dict(zip(KEYS, run, strict=True))
 
 
 def runs(options: argparse.Namespace, part: str, done: list[dict[str, Any]]) -> list[tuple[str, float]]:
@@ -201,7 +220,7 @@ def latent_numbers(row: dict[str, Any], case: Case, options: argparse.Namespace)
         epochs=options.epochs,
         seed=row["seed"],
         width=64,
-        decoder="dense",
+        layers=1,
         batch_size=64,
         device="cpu",
         threads=1,

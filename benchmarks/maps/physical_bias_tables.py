@@ -22,19 +22,23 @@ MEASURES = (
 
 
 def scored(rows: Rows, best: dict[str, float]) -> dict[str, dict[str, np.ndarray]]:
-    """By method, in the order of the rows, and by measure: the values (seeds,) on the scored scenes.
+    """By method, in the order of the rows, and by measure: the values (seeds,) on the scored scenes,
+    means of those that are read one by one.
 
     `ratio` is the found length over that of the borders between patches of unlike true regions, which zigzag
     as found ones do.
     """
-    found: dict[str, dict[str, list[float]]] = {}
+    found: dict[str, dict[str, dict[int, list[float]]]] = {}
     for row in rows:
         if row["part"] == "score" and row["weight"] == best.get(row["method"], row["weight"]):
-            mine = found.setdefault(row["method"], {name: [] for name, _ in MEASURES})
+            mine = found.setdefault(row["method"], {name: {} for name, _ in MEASURES})
             for name, _ in MEASURES:
                 value = row["found_nm"] / row["borders_nm"] if name == "ratio" else row[name]
-                mine[name].append(np.nan if value is None else value)
-    return {method: {name: np.array(v) for name, v in by.items()} for method, by in found.items()}
+                mine[name].setdefault(row["seed"], []).append(value)
+    return {
+        method: {name: np.array([np.mean(v) for v in seeds.values()]) for name, seeds in by.items()}
+        for method, by in found.items()
+    }
 
 
 def table(rows: Rows, best: dict[str, float]) -> str:

@@ -22,11 +22,11 @@ class BiasSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     bias: Bias = "tv"
-    weight: float = Field(default=30.0, ge=0, description="nats per patch")
+    weight: float = Field(default=100.0, ge=0, description="nats per patch")
     start: float = Field(default=0.1, ge=0, lt=1, description="share of the training without it")
     full: float = Field(default=0.4, gt=0, le=1, description="share from which the weight is full")
     fade: float = Field(default=1.0, gt=0, le=1, description="share from which it falls to 0; 1: it stays")
-    scale: Scale = Field(default="total", description="what latent numbers are measured in")
+    scale: Scale = Field(default="each", description="what latent numbers are measured in")
     delta: float = Field(
         default=0.05, ge=0, description="jumps below are smoothed, in units of two values in equal shares"
     )
