@@ -1,4 +1,4 @@
-"""Commands: train, predict, report, cluster. Heavy libraries are imported when a command runs, not before."""
+"""Commands: train, predict, report, cluster, search. Heavy libraries are imported when a command runs, not before."""
 
 from __future__ import annotations
 
@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from learn.cluster_commands import cluster
-from learn.config import VAE_KIND
+from learn.config import PATCH_VAE_KIND, VAE_KIND
 from learn.explore_commands import explore
+from learn.patch_commands import (
+    SHARED,
+    PatchOptions,
+    PatchVAEOptions,
+    predict_patches,
+    report_patches,
+    train_patches,
+)
+from learn.search_commands import search
 from learn.texture_commands import TextureOptions, VAEOptions, report_textures, train_textures
 from stochgeom.errors import UserError
 
@@ -27,13 +36,14 @@ def register(app: cyclopts.App) -> None:
     app.command(report)
     app.command(cluster)
     app.command(explore)
+    app.command(search)
 
 
 def train(
     corpus: Path,
     *,
     out: Path,
-    task: Literal["estimator", "texture-vae"] = "estimator",
+    task: Literal["estimator", "texture-vae", "patch-vae"] = "estimator",
     target: Names = None,
     epochs: int | None = None,
     minutes: float | None = None,
@@ -49,6 +59,8 @@ def train(
     memory_gb: float | None = None,
     map_weight: float | None = None,
     vae: VAEOptions = None,
+    pixel_size_nm: float | None = None,
+    patches: PatchVAEOptions = None,
     overwrite: bool = False,
 ) -> None:
     """Train an estimator or an autoencoder, or go on with a training that was begun.
@@ -56,24 +68,25 @@ def train(
     Parameters
     ----------
     corpus
-        Folder of the corpus; for texture-vae also a folder of own pictures (PNG, TIFF, NPY), or one.
+        Folder of the corpus; for texture-vae also a folder of own pictures (PNG, TIFF, NPY), or one; for
+        patch-vae a corpus of scenes, or own micrographs (also dm3, dm4, emd).
     out
         Folder for the model, its checkpoint and metrics.jsonl. Running again goes on from the last finished
         epoch.
     task
         estimator: columns of the corpus from an image. texture-vae: an autoencoder that keeps the statistics
-        of textures.
+        of textures. patch-vae: one that describes atomically resolved patches.
     target
         Column of the corpus to estimate; may be given several times. Default: the usual ones of the corpus.
     epochs
-        Passes over the training samples (20); of texture-vae, parts of --epoch-images (30).
+        Passes over the training samples (20; patch-vae: 60); of texture-vae, parts of --epoch-images (30).
     minutes
         Wall-clock budget: the schedule is shortened to fit it.
     network
         small (which it is if not given), or an image classifier of torchvision, for example resnet18,
         efficientnet_b0, convnext_tiny.
     batch_size
-        Images per step (64; texture-vae: 32).
+        Images per step (64; texture-vae: 32; patch-vae: 128).
     learning_rate
         Largest learning rate of the schedule.
     gain
@@ -93,6 +106,8 @@ def train(
         Memory for images (4); a larger corpus is read shard by shard in every epoch.
     map_weight
         Weight of learning where particles and contacts lie; 0 leaves that out.
+    pixel_size_nm
+        Of patch-vae: side of a pixel of own micrographs that do not state it.
     overwrite
         Start anew although the folder holds a run.
     """
@@ -115,10 +130,18 @@ def train(
         "map_weight": map_weight,
     }
     common, own = (_given(options) for options in (common, own))
-    options = vae or TextureOptions()
-    if task == "texture-vae":
+    options, windows = vae or TextureOptions(), patches or PatchOptions()
+    cut = windows.given() | _given({"pixel_size_nm": pixel_size_nm})
+    if task != "estimator":
         _refuse(own, "estimator")
+    if task != "patch-vae":
+        _refuse(cut, "patch-vae")
+    if task == "texture-vae":
         train_textures(corpus, out, common, options, resume=not overwrite)
+        return
+    if task == "patch-vae":
+        _refuse({key: value for key, value in options.given().items() if key not in SHARED}, "texture-vae")
+        train_patches(corpus, out, common | options.given(), windows, pixel_size_nm, resume=not overwrite)
         return
     _refuse(options.given(), "texture-vae")
     from learn.config import TrainingConfig
@@ -153,15 +176,19 @@ def predict(
     beam_level: float = 1.0,
     symmetries: bool = True,
     pictures: bool = False,
+    calibration: Folders = None,
 ) -> None:
     """Estimate from images: a table on the screen, and files if asked.
+
+    Of an autoencoder of patches: latent numbers and maps of micrographs, into --out.
 
     Parameters
     ----------
     model
         Folder of a trained model.
     images
-        Image files (TIFF, NPY; dm3, dm4, emd, mrc with the extra io), or one corpus.
+        Image files (TIFF, NPY; dm3, dm4, emd, mrc with the extra io), or one corpus; PNG, too, for an
+        autoencoder of patches.
     out
         Folder for predictions.csv, predictions.json and pictures.
     split
@@ -178,7 +205,22 @@ def predict(
         Average over turned and mirrored copies, for which the intervals are calibrated; without, faster.
     pictures
         Draw each image beside its estimates (needs --out).
+    calibration
+        Of autoencoders of patches: what the angle means, angle-*.json of a report; may be given several
+        times.
     """
+    from learn.model_files import folder_of, model_kind
+
+    if model_kind(folder_of(model)) == PATCH_VAE_KIND:
+        given = {"limit": limit, "split": None if split == "test" else split, "pictures": pictures or None}
+        levels = {"dark_level": dark_level or None, "beam_level": None if beam_level == 1 else beam_level}
+        for name in _given({**given, **levels, "no_symmetries": None if symmetries else True}):
+            option = name.replace("_", "-")
+            raise UserError(f"--{option} is for estimators; {model} is an autoencoder of patches")
+        predict_patches(folder_of(model), images, out, pixel_size_nm, calibration or [])
+        return
+    if calibration:
+        raise UserError(f"--calibration is for autoencoders of patches; {model} is none")
     from learn.estimator import Estimator
     from learn.predictions import predict_corpus, predict_files
     from simulate.corpus.reader import Corpus
@@ -210,6 +252,11 @@ def report(
     refine: int | None = None,
     ink: Literal["dark", "bright"] | None = None,
     threshold: float | None = None,
+    fit_on: Path | None = None,
+    calibration: Folders = None,
+    groups: int | None = None,
+    fold: int | None = None,
+    pixel_size_nm: float | None = None,
 ) -> None:
     """Test a model on a corpus and write an HTML report, metrics.json and predictions.csv.
 
@@ -239,12 +286,42 @@ def report(
     ink, threshold
         How own pictures, which may stand in the place of the corpus, are cut for an autoencoder; if not
         given, as in its training.
+    fit_on
+        Of autoencoders of patches: another corpus of scenes, on which the zero and the sense of the angle are
+        fitted. If not given, each micrograph's are fitted on the others.
+    calibration
+        The same from files, angle-*.json of another report; may be given several times.
+    groups
+        Of autoencoders of patches: groups on the maps; as many as the ICL finds if not given.
+    fold
+        The symmetry by which patches are grouped by their angle: 6 for grains of graphene.
+    pixel_size_nm
+        Of autoencoders of patches: side of a pixel of own micrographs that do not state it.
     """
     from learn.model_files import folder_of, model_kind
 
     cut = _given({"ink": ink, "threshold": threshold})
+    told = _given(
+        {
+            "fit_on": fit_on,
+            "calibration": calibration,
+            "groups": groups,
+            "fold": fold,
+            "pixel_size_nm": pixel_size_nm,
+        }
+    )
+    estimators = _given({"draws": draws, "workers": workers, "cache": cache})
+    if model_kind(folder_of(model)) == PATCH_VAE_KIND:
+        for name in (*estimators, *cut, *_given({"refine": refine})):
+            raise UserError(f"--{name} is not for autoencoders of patches, which {model} is")
+        models = [folder_of(one) for one in (model, *(also or []))]
+        report_patches(models, corpus, out, limit, fit_on, calibration or [], groups, fold, pixel_size_nm)
+        return
+    for name in told:
+        option = name.replace("_", "-")
+        raise UserError(f"--{option} is for autoencoders of patches; {model} is none")
     if model_kind(folder_of(model)) == VAE_KIND:
-        for name in _given({"draws": draws, "workers": workers, "cache": cache}):
+        for name in estimators:
             raise UserError(f"--{name} is for estimators; {model} is an autoencoder")
         report_textures([model, *(also or [])], corpus, out, limit, refine or 0, cut)
         return

@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 VAE_KIND = "heterostem texture-vae"
 """What the description of an autoencoder calls it."""
+PATCH_VAE_KIND = "heterostem patch-vae"
+"""The same of autoencoders of patches."""
 
 Gain = Literal["recipe", "known", "unknown"]
 UNKNOWN_GAIN = {"law": "log-uniform", "low": 0.1, "high": 10.0}

@@ -35,7 +35,8 @@ class TextureOptions:
     encoder
         What the encoder sees: statistics; the image registered, moved to the middle; or the image.
     decoder
-        profiles, for what runs along the axes of the image; convolutions, for any texture.
+        profiles, for what runs along the axes of the image; convolutions, for any texture. Of patch-vae:
+        spatial, on a coordinate grid that is turned and moved, or convolutional.
     alpha
         Weight of the distance, in units of the training images' own scatter (500).
     beta
@@ -56,7 +57,7 @@ class TextureOptions:
     loss: Literal["statistics", "pixels"] | None = None
     by: Literal["parseval", "f"] | None = None
     encoder: Literal["statistics", "registered", "image"] | None = None
-    decoder: Literal["profiles", "convolutions"] | None = None
+    decoder: Literal["profiles", "convolutions", "spatial", "convolutional"] | None = None
     alpha: float | None = None
     beta: float | None = None
     alignment: float | None = None

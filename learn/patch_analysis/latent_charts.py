@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from learn.micrographs.plots import label_colour
 from learn.plots import GREY, INK, new_figure
-from learn.texture_analysis.image_grid import image_grid, name_row
 
 from .density import density_of_one, density_of_two, levels_holding, span
 from .manifold import Manifold
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-COLOURS = ("#3B4CC0", "#D9822B", "#2E8B6F", "#B5446E", "#8A6D00", "#5AA9C9", "#7D55A8", "#6B6F76")
-"""Of groups of patches, told apart by the colour-blind in this order."""
 SHOWN = 5
 """Latent numbers in a chart of pairs."""
 POINTS = 4000
+GAP = 1
+"""Pixels between decoded patches."""
 Groups = tuple["NDArray[np.int64]", Sequence[str]]
 """Number of the group of each patch, below zero for none; the groups' names."""
 
@@ -65,7 +65,7 @@ def _one(axes: Axes, values: Array, groups: Groups | None) -> None:
     unit = len(values) * (edges[1] - edges[0])
     below = np.zeros(40)
     for (k, _), count in zip(_parts(values, groups), counts, strict=True):
-        look: dict[str, Any] = {"color": _colour(k), "alpha": 0.45}
+        look: dict[str, Any] = {"color": label_colour(k), "alpha": 0.45}
         axes.stairs((below + count) / unit, edges, baseline=below / unit, fill=True, **look)
         below = below + count
     found = density_of_one(values)
@@ -82,7 +82,7 @@ def _two(axes: Axes, across: Array, up: Array, groups: Groups | None) -> None:
     some = np.arange(len(across))
     if len(some) > POINTS:
         some = np.random.default_rng(0).choice(len(some), POINTS, replace=False)
-    shades = ["#b9bec8"] * len(across) if groups is None else [_colour(int(k)) for k in groups[0]]
+    shades = ["#b9bec8"] * len(across) if groups is None else [label_colour(int(k)) for k in groups[0]]
     axes.scatter(across[some], up[some], c=[shades[k] for k in some], s=5, alpha=0.5, lw=0, rasterized=True)
     density = density_of_two(across, up)
     if density is not None and density.max() > 0:
@@ -98,10 +98,6 @@ def _parts(values: Array, groups: Groups | None) -> list[tuple[int, Array]]:
     return [(int(k), values[groups[0] == k]) for k in np.unique(groups[0])]
 
 
-def _colour(group: int) -> str:
-    return GREY if group < 0 else COLOURS[group % len(COLOURS)]
-
-
 def _legend(figure: Figure, groups: Groups | None) -> None:
     from matplotlib.lines import Line2D
 
@@ -109,7 +105,7 @@ def _legend(figure: Figure, groups: Groups | None) -> None:
     if groups is not None:
         present = [int(k) for k in np.unique(groups[0])]
         marks = {"marker": "o", "ls": ""}
-        looks += [("none" if k < 0 else groups[1][k], {"color": _colour(k), **marks}) for k in present]
+        looks += [("none" if k < 0 else groups[1][k], {"color": label_colour(k), **marks}) for k in present]
     looks += [("density", {"color": INK, "lw": 1.2}), ("prior", {"color": GREY, "lw": 1, "ls": ":"})]
     handles = [Line2D([], [], **look) for _, look in looks]
     figure.legend(handles, [name for name, _ in looks], loc="outside lower center", ncols=min(6, len(looks)))
@@ -117,35 +113,44 @@ def _legend(figure: Figure, groups: Groups | None) -> None:
 
 def manifold_figure(manifold: Manifold, channel: int = 0) -> Figure:
     """The decoded grid, one grey scale for all, the values of its latent numbers along two sides."""
-    images = manifold.images[:, :, channel]
-    rows, columns, h, w = images.shape
-    figure, panels = image_grid(rows, columns, (h, w), left=0.75, titled=(0,))
-    low, high = float(images.min()), float(images.max())
-    for row, column in product(range(rows), range(columns)):
-        show_patch(panels[row, column], images[row, column], low, high)
-    for column, value in enumerate(manifold.across):
-        head = f"z{manifold.pair[0] + 1} = " if column == 0 else ""
-        panels[0, column].set_title(
-            head + _short(value), fontsize=7, fontweight="normal", loc="center", pad=2
-        )
-    for row, value in enumerate(manifold.up if len(manifold.pair) == 2 else ()):
-        head = f"z{manifold.pair[1] + 1} = " if row == 0 else ""
-        name_row(panels[row, 0], head + _short(value))
-    return figure
+    two = len(manifold.pair) == 2
+    across = f"z{manifold.pair[0] + 1}"
+    up = f"z{manifold.pair[1] + 1}" if two else ""
+    rows = [_short(value) for value in manifold.up] if two else [""]
+    return _mosaic(manifold.images[:, :, channel], across, [_short(x) for x in manifold.across], up, rows)
 
 
 def traversals_figure(images: Images, ways: Array, names: Sequence[str], channel: int = 0) -> Figure:
     """A row for each latent number of images (l, steps, channel, h, w), as `manifold.traversals` has them."""
-    size, steps = images.shape[:2]
-    figure, panels = image_grid(size, steps, images.shape[3:], left=0.75, titled=tuple(range(size)))
-    low, high = float(images[:, :, channel].min()), float(images[:, :, channel].max())
-    for row, column in product(range(size), range(steps)):
-        show_patch(panels[row, column], images[row, column, channel], low, high)
-        panels[row, column].set_title(
-            _short(ways[row, column]), fontsize=6.5, fontweight="normal", loc="center", pad=2
-        )
-    for row in range(size):
-        name_row(panels[row, 0], names[row])
+    heads = [""] * images.shape[1]
+    figure = _mosaic(images[:, :, channel], "from low to high", heads, "", list(names))
+    axes = figure.axes[0]
+    h, w = images.shape[3:]
+    for row, column in product(range(len(ways)), range(ways.shape[1])):
+        place = column * (w + GAP) + 0.03 * w, row * (h + GAP) + 0.14 * h
+        axes.text(*place, _short(ways[row, column]), fontsize=6, color="#ffe08a")
+    return figure
+
+
+def _mosaic(images: Images, across: str, columns: list[str], up: str, rows: list[str]) -> Figure:
+    """Images (rows, columns, h, w) in one panel, apart by white lines: far sooner drawn than a panel each."""
+    many, count, h, w = images.shape
+    canvas = np.full((many * (h + GAP) - GAP, count * (w + GAP) - GAP), np.nan)
+    for row, column in product(range(many), range(count)):
+        top, left = row * (h + GAP), column * (w + GAP)
+        canvas[top : top + h, left : left + w] = images[row, column]
+    side = min(0.95, 8.5 / count)
+    figure = new_figure(side * count + 0.7, side * many * h / w + 0.55)
+    axes = figure.subplots()
+    top_value = max(float(images.max()), float(images.min()) + 1e-9)
+    axes.imshow(canvas, cmap="gray", vmin=float(images.min()), vmax=top_value, interpolation="nearest")
+    axes.set_xticks([k * (w + GAP) + (w - 1) / 2 for k in range(count)], columns, fontsize=7)
+    axes.set_yticks([k * (h + GAP) + (h - 1) / 2 for k in range(many)], rows, fontsize=7)
+    axes.set_xlabel(across)
+    axes.set_ylabel(up)
+    axes.tick_params(length=0)
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
     return figure
 
 

@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from learn.plots import GREY, INK, condition_colour, new_figure
+from learn.micrographs.plots import label_colour
+from learn.plots import INK, condition_colour, new_figure
 from learn.texture_analysis.image_grid import image_grid, name_row, title
 from learn.texture_analysis.loss_plots import STYLES, loss_terms
 
-from .angle_calibration import AngleCalibration
 from .circular import wrapped
-from .latent_charts import COLOURS, show_patch
+from .latent_charts import show_patch
 from .model import Array, Images
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
 TERMS = 6
 APART = ("seconds", "images", "patches", "learning_rate")
@@ -48,19 +49,22 @@ def reconstructions_figure(
 
 
 def angle_figure(
-    angle_degrees: Array, true_degrees: Array, calibration: AngleCalibration, groups: Array | None = None
+    found_degrees: Array,
+    true_degrees: Array,
+    period: float,
+    quantity: str = "rotation",
+    groups: NDArray[np.int64] | None = None,
 ) -> Figure:
     """Calibrated angles (n,) against the truth, and the distribution of their circular errors.
 
     `groups` (n,) colours the points, by the numbers of the patches' domains for example; below 0 is grey.
     """
-    period = calibration.period_degrees
-    known = np.isfinite(angle_degrees) & np.isfinite(true_degrees)
-    found, true = calibration.apply(angle_degrees[known]), np.mod(true_degrees[known], period)
+    known = np.isfinite(found_degrees) & np.isfinite(true_degrees)
+    found, true = np.mod(found_degrees[known], period), np.mod(true_degrees[known], period)
     figure = new_figure(8.2, 3.7)
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.25))
     shades = np.zeros(len(found), int) if groups is None else np.asarray(groups, int)[known]
-    colours = [GREY if k < 0 else COLOURS[k % len(COLOURS)] for k in shades]
+    colours = [label_colour(int(k)) for k in shades]
     left.scatter(true, found, c=colours, s=7, alpha=0.45, lw=0, rasterized=True)
     for shift in (-period, 0, period):
         left.plot([0, period], [shift, period + shift], color=INK, lw=0.8, ls=":")
@@ -68,8 +72,8 @@ def angle_figure(
     ticks = np.linspace(0, period, 5)
     left.set_xticks(ticks)
     left.set_yticks(ticks)
-    quantity = {"rotation": "rotation of the lattice", "polarization": "direction of the polarization"}
-    left.set_xlabel(f"true {quantity[calibration.quantity]} (°)")
+    words = {"rotation": "rotation of the lattice", "polarization": "direction of the polarization"}
+    left.set_xlabel(f"true {words.get(quantity, quantity)} (°)")
     left.set_ylabel("from the model's angle (°)")
     errors = wrapped(found - true, period)
     edges = np.linspace(-period / 2, period / 2, 73)

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from learn.config import PATCH_VAE_KIND
 from learn.model_files import damage_named, folder_of, read_description, read_weights, save_model
 from learn.patch_vae.config import PatchLayout, PatchVAEConfig
 from learn.patch_vae.encoders import PolarEncoder
@@ -24,7 +25,6 @@ from learn.patch_vae.preparing import Patches, condition_rows, label_rows, scale
 from learn.vae_base.history import read_history
 from stochgeom.errors import UserError
 
-PATCH_VAE_KIND = "heterostem patch-vae"
 FORMAT = 1
 BATCH_PIXELS = 300_000
 """Of patches that go through the network at once."""

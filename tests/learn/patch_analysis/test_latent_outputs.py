@@ -113,9 +113,17 @@ def test_pictures_of_grids_and_reconstructions_are_drawn(latents):
     model, patches = DumbbellModel(), drawn(6)[0]
     with styled():
         for steps in (4, 9):
-            assert len(manifold_figure(latent_manifold(model, latents, steps=steps)).axes) == steps**2
+            found = latent_manifold(model, latents, steps=steps)
+            axes = manifold_figure(found).axes[0]
+            first = axes.get_xticklabels()[0].get_text()
+            assert float(first.replace("−", "-")) == pytest.approx(found.across[0], abs=0.006)
+            shown = axes.images[0].get_array()
+            assert shown.shape == (steps * 21 - 1, steps * 21 - 1)
+            assert np.array_equal(shown[21:41, 42:62], found.images[1, 2, 0])
         images, ways = traversals(model, latents, steps=5)
-        assert len(traversals_figure(images, ways, ["z1", "z2"]).axes) == 10
+        rows = traversals_figure(images, ways, ["z1", "z2"]).axes[0]
+        assert [one.get_text() for one in rows.get_yticklabels()] == ["z1", "z2"]
+        assert len(rows.texts) == 10
         made = reconstructions_figure(patches, model.reconstruct(patches), [str(k) for k in range(6)])
         assert len(made.axes) == 18
 

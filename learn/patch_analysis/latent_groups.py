@@ -1,0 +1,105 @@
+"""Groups of patches: mixtures of Gaussians over what a model says of them, or over the patches themselves."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from stochgeom.errors import UserError, require
+
+from .model import Array, PatchEncoding
+
+Covariance = Literal["full", "tied", "diag", "spherical"]
+STARTS = 2
+REGULARISATION = 1e-4
+"""Added to the variances of standardized features: a group that is one point has no density."""
+
+
+@dataclass(frozen=True, eq=False)
+class LatentGroups:
+    """k groups of n patches: labels (n,), probabilities (n, k).
+
+    log_likelihood: mean over the patches, nats. bic: log_likelihood - parameters log(n) / (2 n), nats per
+    patch (Schwarz 1978; larger is better, minus 1 / (2 n) of what scikit-learn calls BIC); icl: the same less
+    the mean entropy of the probabilities (Biernacki, Celeux and Govaert 2000), which asks for groups that are
+    told apart.
+    """
+
+    labels: NDArray[np.int64]
+    probabilities: Array
+    log_likelihood: float
+    bic: float
+    icl: float
+
+    @property
+    def count(self) -> int:
+        """Number of groups."""
+        return self.probabilities.shape[1]
+
+
+def gaussian_groups(
+    features: ArrayLike, groups: int, covariance: Covariance = "full", seed: int = 0, starts: int = STARTS
+) -> LatentGroups:
+    """A mixture of so many Gaussians over standardized features (n, f).
+
+    Groups are numbered by falling share. UserError for fewer patches than groups.
+    """
+    mixture = require("sklearn.mixture", extra="learn")
+    values = standardized(features)
+    if not 1 <= groups < len(values):
+        raise UserError(f"{groups} groups of {len(values)} patches; accepted: 1 to {len(values) - 1}")
+    model = mixture.GaussianMixture(
+        groups, covariance_type=covariance, n_init=starts, random_state=seed, reg_covar=REGULARISATION
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a mixture that still improves a little after its last step
+        model.fit(values)
+    probabilities = model.predict_proba(values)
+    probabilities = probabilities[:, np.argsort(-probabilities.sum(axis=0), kind="stable")]
+    likelihood = float(model.score(values))
+    bic = likelihood - model._n_parameters() * np.log(len(values)) / (2 * len(values))
+    entropy = -np.sum(probabilities * np.log(np.maximum(probabilities, 1e-300)), axis=1).mean()
+    labels = probabilities.argmax(axis=1)
+    return LatentGroups(labels, probabilities, likelihood, float(bic), float(bic - entropy))
+
+
+def standardized(features: ArrayLike) -> Array:
+    """Features (n, f) with mean 0 and standard deviation 1 each; those without any spread are left out.
+
+    UserError if none is left, or a value is not finite.
+    """
+    values = np.asarray(features, np.float64)
+    if values.ndim != 2 or not np.isfinite(values).all():
+        raise UserError(f"features of shape {values.shape}; accepted: (n, f), all finite")
+    spread = values.std(axis=0)
+    kept = spread > 1e-9 * np.maximum(1, np.abs(values).max(axis=0, initial=0))
+    if not kept.any():
+        raise UserError("all patches have the same latent numbers: there is nothing to group")
+    return (values[:, kept] - values[:, kept].mean(axis=0)) / spread[kept]
+
+
+def latent_features(encoding: PatchEncoding, fold: int = 1) -> dict[str, Array]:
+    """Features (n, f) by name: "latents", the means; where there is an angle also "angle", the cosine and
+    sine of `fold` times it, and "latents and angle". `fold` is the symmetry of what is looked for: 6 for
+    grains of graphene, 1 for directions.
+    """
+    means = np.asarray(encoding.mean, np.float64)
+    if encoding.angle_degrees is None:
+        return {"latents": means}
+    turn = np.radians(fold * np.asarray(encoding.angle_degrees, np.float64))
+    angle = np.column_stack([np.cos(turn), np.sin(turn)])
+    return {"latents": means, "angle": angle, "latents and angle": np.column_stack([means, angle])}
+
+
+def patch_components(patches: NDArray[np.float32], components: int = 10, seed: int = 0) -> Array:
+    """Principal components (n, at most `components`) of patches (n, channel, h, w): what a model is compared
+    with.
+    """
+    decomposition = require("sklearn.decomposition", extra="learn")
+    flat = patches.reshape(len(patches), -1)
+    size = min(components, *flat.shape)
+    return np.asarray(decomposition.PCA(size, random_state=seed).fit_transform(flat), np.float64)
