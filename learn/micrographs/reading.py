@@ -47,7 +47,7 @@ def corpus_micrographs(
             raise UserError(f"{corpus.path}: no sample {index}; accepted: 0 to {len(corpus) - 1}")
         image = corpus.clean(index) if realism == "clean" else corpus.noisy(index, realism)
         pixel = float(np.asarray(corpus.pixel_size[index]))
-        found.append(Micrograph(image, pixel, f"{name} {index}", corpus.scene_truth(index)))  # type: ignore[attr-defined]
+        found.append(Micrograph(image, pixel, f"{name} {index}", corpus.scene_truth(index)))
     return found
 
 
