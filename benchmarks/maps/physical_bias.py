@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from physical_bias_tables import draw, table
+from physical_bias_tables import draw, draw_clusters, table
 from sklearn.decomposition import PCA
 
 from learn.clustering import ClusteringSettings, cluster
@@ -37,7 +37,11 @@ from learn.micrographs.windows import cut_patches
 from learn.patch_vae import PatchVAEConfig, train_patch_vae
 from learn.patch_vae.bias import BiasSettings, physical_bias
 
-WEIGHTS = {"tv": (30.0, 100.0, 300.0), "modica-mortola": (10.0, 30.0, 100.0), "elbo-factor": (1.0, 10.0)}
+WEIGHTS = {
+    "tv": (30.0, 100.0, 300.0),
+    "modica-mortola": (10.0, 30.0, 100.0),
+    "elbo-factor": (1.0, 10.0),
+}
 MODELS = {"VAE": (), "rVAE": ("rotation",)}
 TUNED_SEEDS = (100,)
 LATENTS = 4
@@ -64,8 +68,13 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     rows_file = options.out / "rows.jsonl"
     done = [json.loads(line) for line in rows_file.read_text().splitlines()] if rows_file.exists() else []
+    tuned = options.tuned_in / "rows.jsonl" if options.tuned_in else None
+    if tuned is not None:
+        done += [
+            row for line in tuned.read_text().splitlines() if (row := json.loads(line))["part"] == "tune"
+        ]
     if not options.sum_up:
-        for part in ("tune", "score"):
+        for part in ("tune", "score") if tuned is None else ("score",):
             for case, row in missing(options, part, done):
                 start = time.perf_counter()
                 row |= scores(labels_of(row, case, options), case)
@@ -80,6 +89,8 @@ def main() -> None:
     (options.out / "table.md").write_text(table(done, chosen(done)))
     draw(done, chosen(done), options.out / "physical-bias.png")
     print(table(done, chosen(done)))
+    if options.maps:
+        draw_maps(options, chosen(done), options.out / "maps.png")
 
 
 def arguments() -> argparse.Namespace:
@@ -87,11 +98,17 @@ def arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--scenes", required=True, help="folder of a corpus of scenes, or drawn-film, drawn-composite"
+        "--scenes",
+        required=True,
+        help="folder of a corpus of scenes, or drawn-film, drawn-composite",
     )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument(
-        "--tune", type=int, nargs="+", default=[0, 1], help="samples the weights are chosen on"
+        "--tune",
+        type=int,
+        nargs="+",
+        default=[0, 1],
+        help="samples the weights are chosen on",
     )
     parser.add_argument("--score", type=int, nargs="+", default=[2, 3], help="samples that are scored")
     parser.add_argument(
@@ -105,7 +122,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--window-nm", type=float, default=0.8)
     parser.add_argument("--pixel-nm", type=float, default=0.04, help="pixels are binned up to it")
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS))
-    parser.add_argument("--sum-up", action="store_true")
+    parser.add_argument("--tuned-in", type=Path, help="take the weights chosen in another --out")
+    parser.add_argument("--sum-up", action="store_true", help="only the table and the picture")
+    parser.add_argument("--maps", action="store_true", help="train seed 0 again, and draw its clusters")
     return parser.parse_args()
 
 
@@ -117,7 +136,10 @@ def cases_of(options: argparse.Namespace, part: str) -> list[Case]:
     groups = [[sample] for sample in samples] if "graphene" in options.scenes else [samples]
     cases = [case_of(options, group) for group in groups]
     for case in cases:
-        print(f"{part} {case.samples}: {len(case.patches)} patches, {case.regions} regions", flush=True)
+        print(
+            f"{part} {case.samples}: {len(case.patches)} patches, {case.regions} regions",
+            flush=True,
+        )
     return cases
 
 
@@ -200,13 +222,28 @@ def chosen(done: list[dict[str, Any]]) -> dict[str, float]:
     return {m: max(by, key=lambda weight: float(np.mean(by[weight]))) for m, by in sums.items()}
 
 
+def draw_maps(options: argparse.Namespace, best: dict[str, float], path: Path) -> None:
+    """The first scored micrograph, its true regions, and the clusters of each model without and with tv."""
+    case = cases_of(options, "score")[0]
+    panels = [("true regions", case.truth.region)]
+    for model in options.models:
+        for method in (model, f"{model} tv"):
+            row = {"method": method, "weight": best.get(method, 0.0), "seed": 0}
+            panels.append((method, labels_of(row, case, options)))
+    draw_clusters(case.patches, panels, path)
+
+
 def labels_of(row: dict[str, Any], case: Case, options: argparse.Namespace) -> np.ndarray:
     """Clusters (n,) of a method."""
     pixels = case.patches.patches.reshape(len(case.patches), -1).astype(np.float64)
     if row["method"] == "GMM":
         return clusters(pixels, case, row["seed"], restarts=1)
     if row["method"] == "PCA + GMM":
-        return clusters(PCA(LATENTS, random_state=row["seed"]).fit_transform(pixels), case, row["seed"])
+        return clusters(
+            PCA(LATENTS, random_state=row["seed"]).fit_transform(pixels),
+            case,
+            row["seed"],
+        )
     return clusters(latent_numbers(row, case, options), case, row["seed"])
 
 
@@ -228,7 +265,11 @@ def latent_numbers(row: dict[str, Any], case: Case, options: argparse.Namespace)
     penalty = None
     if bias:
         settings = BiasSettings(
-            bias=bias, weight=row["weight"], scale="each", wells=case.regions, angle_weight=1.0
+            bias=bias,
+            weight=row["weight"],
+            scale="each",
+            wells=case.regions,
+            angle_weight=1.0,
         )
         penalty = physical_bias(case.patches, settings, case.graph, case.turns)
     found = train_patch_vae(case.patches, config=config, penalty=penalty).encode(case.patches.patches)

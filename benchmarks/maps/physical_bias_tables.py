@@ -10,6 +10,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
+from learn.micrographs.patch_set import PatchSet
+from learn.micrographs.plots import plot_image, plot_map, plot_true_walls
 from stochgeom.pictures import COLOURS
 
 Rows = list[dict[str, Any]]
@@ -79,7 +81,10 @@ def draw(rows: Rows, best: dict[str, float], path: Path) -> None:
     if not found:
         return
     methods = list(found)
-    figure = Figure(figsize=(3.1 * len(MEASURES) + 1.6, 0.36 * len(methods) + 1.3), layout="constrained")
+    figure = Figure(
+        figsize=(3.1 * len(MEASURES) + 1.6, 0.36 * len(methods) + 1.3),
+        layout="constrained",
+    )
     panels = figure.subplots(1, len(MEASURES), sharey=True)
     for axes, (name, title) in zip(panels, MEASURES, strict=True):
         for place, method in enumerate(methods):
@@ -95,6 +100,23 @@ def draw(rows: Rows, best: dict[str, float], path: Path) -> None:
         axes.spines[["top", "right"]].set_visible(False)
     panels[0].set_yticks(range(len(methods)), methods)
     panels[0].invert_yaxis()
+    _save(figure, path)
+
+
+def draw_clusters(patches: PatchSet, panels: list[tuple[str, np.ndarray]], path: Path) -> None:
+    """The first micrograph, and maps of labels (n,) with its true walls."""
+    figure = Figure(figsize=(3.2 * (len(panels) + 1), 3.5), layout="constrained")
+    axes = figure.subplots(1, len(panels) + 1)
+    plot_image(axes[0], patches.micrographs[0])
+    axes[0].set_title("micrograph")
+    for one, (title, labels) in zip(axes[1:], panels, strict=True):
+        plot_map(one, patches, labels)
+        plot_true_walls(one, patches.micrographs[0])
+        one.set_title(title)
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: Path) -> None:
     data = io.BytesIO()
     figure.savefig(data, format="png", dpi=110)
-    Image.open(data).convert("RGB").quantize(64).save(path, optimize=True)
+    Image.open(data).convert("RGB").quantize(128).save(path, optimize=True)
