@@ -212,14 +212,18 @@ def runs(options: argparse.Namespace, part: str, done: list[dict[str, Any]]) -> 
 
 
 def chosen(done: list[dict[str, Any]]) -> dict[str, float]:
-    """The weight of each method with the largest sum of wall F1 and agreement on the scenes for tuning."""
+    """The weight of each method with the largest sum of wall F1 and agreement on the scenes for tuning; of a
+    model that was not tuned, that of the same bias with another one.
+    """
     sums: dict[str, dict[float, list[float]]] = {}
     for row in done:
         if row["part"] == "tune":
             sums.setdefault(row["method"], {}).setdefault(row["weight"], []).append(
                 row["f1"] + row["ari_region"]
             )
-    return {m: max(by, key=lambda weight: float(np.mean(by[weight]))) for m, by in sums.items()}
+    best = {m: max(by, key=lambda weight: float(np.mean(by[weight]))) for m, by in sums.items()}
+    own = [(m, m.partition(" ")[2], weight) for m, weight in best.items()]
+    return {f"{model} {bias}".strip(): weight for model in MODELS for _, bias, weight in own} | best
 
 
 def draw_maps(options: argparse.Namespace, best: dict[str, float], path: Path) -> None:
@@ -286,7 +290,7 @@ def clusters(values: np.ndarray, case: Case, seed: int, restarts: int = 3) -> np
     return cluster(case.patches, asked, Descriptors(values)).labels
 
 
-def scores(labels: np.ndarray, case: Case) -> dict[str, float]:
+def scores(labels: np.ndarray, case: Case) -> dict[str, Any]:
     """Agreement, walls, and the lengths: found, true, and of the borders between patches of unlike regions,
     which zigzag as found ones do.
     """
@@ -299,7 +303,8 @@ def scores(labels: np.ndarray, case: Case) -> dict[str, float]:
     }
     names |= {"precision": "wall_precision", "recall": "wall_recall"}
     names |= {"found_nm": "wall_found_length_nm", "true_nm": "wall_true_length_nm"}
-    row = {name: round(float(found[key]), 4) for name, key in names.items()}
+    row: dict[str, Any] = {name: round(float(found[key]), 4) for name, key in names.items()}
+    row = {name: value if np.isfinite(value) else None for name, value in row.items()}
     return {**row, "borders_nm": round(case.graph.wall_length_nm(case.truth.region), 3)}
 
 

@@ -36,7 +36,7 @@ def scored(rows: Rows, best: dict[str, float]) -> dict[str, dict[str, np.ndarray
             mine = found.setdefault(row["method"], {name: {} for name, _ in MEASURES})
             for name, _ in MEASURES:
                 value = row["found_nm"] / row["borders_nm"] if name == "ratio" else row[name]
-                mine[name].setdefault(row["seed"], []).append(value)
+                mine[name].setdefault(row["seed"], []).append(np.nan if value is None else value)
     return {
         method: {name: np.array([np.mean(v) for v in seeds.values()]) for name, seeds in by.items()}
         for method, by in found.items()
