@@ -68,7 +68,7 @@ class PatchOptions:
         What of the latent maps is penalised: tv, their total variation, modica-mortola, or elbo-factor, the
         published variant.
     bias_weight
-        Of the bias, nats per patch (30).
+        Of the bias, nats per patch (100).
     sample
         Numbers of a corpus' samples to use; all if not given.
     """
