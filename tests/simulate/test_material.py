@@ -13,7 +13,8 @@ from stochgeom.errors import UserError
 @pytest.mark.parametrize(
     ("name", "density", "atoms_per_nm3", "formula"),
     [("anatase", 3.89, 88.0, {"Ti": 1, "O": 2}), ("rutile", 4.25, 96.1, {"Ti": 1, "O": 2}),
-     ("gamma-WO3", 7.27, 75.5, {"W": 1, "O": 3})],
+     ("gamma-WO3", 7.27, 75.5, {"W": 1, "O": 3}), ("graphite", 2.26, 113.4, {"C": 1}),
+     ("silicon", 2.329, 49.94, {"Si": 1})],
 )  # fmt: skip
 def test_shipped_crystals_have_their_published_density(name, density, atoms_per_nm3, formula):
     material = Material.named(name)
