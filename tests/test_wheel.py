@@ -22,7 +22,7 @@ from simulate.recipe import Recipe
 from simulate.realise import realise
 from simulate.material import Material
 from simulate.engines.tables import ResponseTable
-for name in ("demo", "reference", "multislice-small", "tio2-wo3", "windowed-30"):
+for name in ("demo", "reference", "multislice-small", "tio2-wo3", "windowed-30", "graphene-small"):
     assert Recipe.load(name).name == name
 assert len(realise(Recipe.load("demo"), 3).aggregate) >= 1
 assert 3.7 < Material.named("anatase").density_g_cm3 < 4.0
