@@ -9,6 +9,17 @@ torch = pytest.importorskip("torch")
 from learn.patch_vae.chunks import costs_in_chunks  # noqa: E402
 
 
+def test_other_weights_are_refused():
+    code = torch.ones(2, 1, requires_grad=True)
+
+    def render(some, codes):
+        return codes[:, 0].square(), some
+
+    cost, _ = costs_in_chunks(render, torch.zeros(2, 1, 2, 2), [code], [], torch.ones(2), 1)
+    with pytest.raises(RuntimeError, match="weights costs otherwise"):
+        (cost * torch.tensor([1.0, 3.0])).sum().backward()
+
+
 @pytest.mark.parametrize("pixels", [None, 1, 30, 10_000])
 def test_gradients_are_those_of_the_whole(pixels):
     torch.manual_seed(0)
