@@ -39,8 +39,9 @@ def terms(network, labels):
 def test_enumeration_is_the_sum_over_classes(freedoms):
     """Distortion with unknown labels = sum of q(c) times that with label c, and so its gradients."""
     network = untrained(invariances=freedoms)
-    free, laws = terms(network, torch.full((6,), -1))
+    free, _ = terms(network, torch.full((6,), -1))
     network.decoder.chunk_pixels = None  # below, the loss weights distortions as chunks do not allow for
+    _, laws = terms(network, torch.full((6,), -1))
     shares = torch.softmax(laws.class_logits, dim=1)
     each = torch.stack([terms(network, torch.full((6,), c))[0].distortion for c in range(3)], dim=1)
     expected = (shares * each).sum(dim=1)
