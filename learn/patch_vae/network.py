@@ -76,7 +76,9 @@ class PatchNetwork(nn.Module):
         nn.init.normal_(self.head.weight, std=0.1 / math.sqrt(width))
         features = config.latent_size + config.classes + layout.condition_size
         self.decoder = _decoder(config, c, window, features)
-        self._log_sd = nn.Parameter(torch.zeros(c))
+        # What is not learnt is no parameter: checkpoints hold the optimiser's moments of every one.
+        learnt = config.likelihood == "gaussian" and config.noise_sd is None
+        self._log_sd: Tensor = nn.Parameter(torch.zeros(c)) if learnt else torch.zeros(c)
 
     @property
     def log_sd(self) -> Tensor:

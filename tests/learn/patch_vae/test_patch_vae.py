@@ -52,6 +52,25 @@ def test_every_combination_gives_what_it_has(freedoms, decoder):
     assert np.isfinite(vae.elbo(PATCHES, given, draws=2)).all()
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"likelihood": "bernoulli", "kl_schedule": "cyclic"},
+        {"likelihood": "continuous-bernoulli", "kl_schedule": "capacity"},
+        {"noise_sd": 0.1, "kl_schedule": "constant"},
+    ],
+    ids=lambda options: next(iter(options.values())),
+)
+def test_every_likelihood_trains(options):
+    """On two channels, one of which has another level; what is made has the units of the patches."""
+    both = np.concatenate([PATCHES, 500 + 20 * PATCHES], axis=1)
+    vae = train_patch_vae(patch_set(both), config=quick(decoder="dense", epochs=3, **options))
+    again = vae.reconstruct(both)
+    assert again.shape == both.shape
+    assert 480 < again[:, 1].mean() < 540
+    assert np.isfinite(vae.elbo(both, draws=2)).all()
+
+
 def test_loading_gives_the_same_model(tmp_path):
     vae = train_patch_vae(patch_set(PATCHES), tmp_path, quick(invariances={"rotation"}, epochs=2))
     again = PatchVAE.load(tmp_path)

@@ -30,7 +30,8 @@ def test_turning_by_a_bin_moves_the_scores_by_one(order):
     angles = np.array([20.0, 20.0 + step, 20.0 + 5 * step])
     images = np.stack([spots(turned(0.8 * MARK, angle), (31, 31), sd=2.5) for angle in angles])
     patches = torch.from_numpy(images[:, None]).float()
-    scores, hidden = encoder(encoder.polar(patches))
+    with torch.no_grad():
+        scores, hidden = encoder(encoder.polar(patches))
     assert scores.shape == (3, -(-48 // order))
     for place, bins in ((1, 1), (2, 5)):
         moved = torch.roll(scores[place], -bins)
