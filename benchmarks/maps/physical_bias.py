@@ -38,7 +38,7 @@ from learn.patch_vae import PatchVAEConfig, train_patch_vae
 from learn.patch_vae.bias import BiasSettings, physical_bias
 
 WEIGHTS = {
-    "tv": (30.0, 100.0, 300.0),
+    "tv": (10.0, 30.0, 100.0, 300.0),
     "modica-mortola": (10.0, 30.0, 100.0),
     "elbo-factor": (1.0, 10.0),
 }
@@ -122,6 +122,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--window-nm", type=float, default=0.8)
     parser.add_argument("--pixel-nm", type=float, default=0.04, help="pixels are binned up to it")
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS))
+    parser.add_argument("--biases", nargs="*", default=list(WEIGHTS), choices=list(WEIGHTS))
     parser.add_argument("--tuned-in", type=Path, help="take the weights chosen in another --out")
     parser.add_argument("--sum-up", action="store_true", help="only the table and the picture")
     parser.add_argument("--maps", action="store_true", help="train seed 0 again, and draw its clusters")
@@ -205,7 +206,8 @@ def runs(options: argparse.Namespace, part: str, done: list[dict[str, Any]]) -> 
     found = [("GMM", 0.0), ("PCA + GMM", 0.0)] if part == "score" else []
     for model in options.models:
         found.append((model, 0.0))
-        for bias, weights in WEIGHTS.items():
+        for bias in options.biases:
+            weights = WEIGHTS[bias]
             method = f"{model} {bias}"
             found += [(method, weight) for weight in (weights if part == "tune" else [best[method]])]
     return found
