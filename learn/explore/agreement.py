@@ -5,28 +5,29 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from learn.explore.mixtures import Groups
+from learn.clustering.scores import score_labels
+from learn.micrographs.neighbours import NeighbourGraph
 from learn.micrographs.patch_set import PatchSet
 from learn.micrographs.patch_truth import PatchTruth
 from simulate.corpus.scene_truth import NO_REGION
-from stochgeom.errors import require
 
-LEAST = 20
-"""Patches of known truth that a score needs."""
+NAMES = {
+    "ari_phase": "ARI of phases",
+    "ari_domain": "ARI of domains",
+    "ari_kind": "ARI of kinds of column",
+    "wall_f1": "F1 of walls",
+}
+"""Of the scores that are shown, in this order."""
 
 
-def agreement(groups: Groups, patches: PatchSet, truth: PatchTruth) -> tuple[tuple[str, float, str], ...]:
-    """Adjusted Rand index (Hubert and Arabie 1985) with each of phase, domain and kind of column that takes
-    more than one value: name, value, how many patches it rests on.
+def agreement(
+    labels: NDArray[np.int64], patches: PatchSet, truth: PatchTruth, graph: NeighbourGraph
+) -> dict[str, float]:
+    """Adjusted Rand indices and the F1 of walls (`learn.clustering.scores`) of labels (n,), by the page's
+    names; without those that the image has no truth for.
     """
-    metrics = require("sklearn.metrics", extra="learn")
-    found = []
-    for name, true in (("phase", truth.phase), ("domain", truth.domain), ("kind of column", truth.kind)):
-        known = true != NO_REGION
-        if known.sum() >= LEAST and len(np.unique(true[known])) > 1:
-            value = float(metrics.adjusted_rand_score(true[known], groups.labels[known]))
-            found.append((f"adjusted Rand index, {name}", value, f"{int(known.sum())} patches"))
-    return tuple(found)
+    scores = score_labels(labels, patches, truth=truth, graph=graph)
+    return {name: scores[key] for key, name in NAMES.items() if np.isfinite(scores[key])}
 
 
 def true_values(truth: PatchTruth) -> dict[str, NDArray[np.float64]]:

@@ -70,7 +70,7 @@ def summary(look: Look) -> str:
     ]
     if look.groups is not None:
         parts.append(f"BIC {look.groups.bic:.3f} and ICL {look.groups.icl:.3f} nats per patch")
-    parts += [f"{name} {value:.2f}" for name, value, _ in look.scores]
+    parts += [f"{name} {value:.2f}" for name, value in look.scores.items()]
     return "; ".join(parts) + "."
 
 

@@ -6,7 +6,7 @@ Each stage is kept by what it depends on and nothing else, so a change works out
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,7 @@ KEPT = {
     "model": 2,
     "latents": 6,
     "truth": 6,
+    "neighbours": 6,
     "clusters": 128,
     "scores": 128,
 }
@@ -50,7 +51,7 @@ Key = tuple
 class Look:
     """What a state shows, as far as it could be worked out; `problem` is one line that says why not further.
 
-    slow_seconds: the clusters are not there yet, and take about so long. scores: name, value, what it means.
+    slow_seconds: the clusters are not there yet, and take about so long. scores: agreement with the truth.
     """
 
     state: ExploreState
@@ -59,7 +60,7 @@ class Look:
     descriptor: Descriptor | None = None
     groups: Groups | None = None
     truth: PatchTruth | None = None
-    scores: tuple[tuple[str, float, str], ...] = ()
+    scores: dict[str, float] = field(default_factory=dict)
     problem: str | None = None
     slow_seconds: float | None = None
 
@@ -198,16 +199,19 @@ class Session:
                 found.append((count, groups.bic, groups.icl))
         return found
 
-    def scores(self, state: ExploreState) -> tuple[tuple[str, float, str], ...]:
-        """Agreement of the clusters with the truth; empty without one."""
+    def scores(self, state: ExploreState) -> dict[str, float]:
+        """Agreement of the clusters with the truth, by name; empty without one."""
         from learn.explore.agreement import agreement
+        from learn.micrographs.neighbours import neighbour_graph
 
         truth = self.truth(state)
         if truth is None:
-            return ()
-        groups, patches = self.clusters(state), self.patches(state)
-        key = self._cluster_key(state)
-        return self.cache.get("scores", key, lambda: agreement(groups, patches, truth))
+            return {}
+        labels, patches, key = self.clusters(state).labels, self.patches(state), self._patch_key(state)
+        graph = self.cache.get("neighbours", key, lambda: neighbour_graph(patches))
+        return self.cache.get(
+            "scores", self._cluster_key(state), lambda: agreement(labels, patches, truth, graph)
+        )
 
     def _source_key(self, state: ExploreState) -> tuple[SourceState, Stamp]:
         source = state.source.model_copy(update={"channel": 0})

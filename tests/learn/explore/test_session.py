@@ -33,8 +33,11 @@ def session() -> Session:
         ({"clusters": {"count": 4, "covariance": "diag"}}, {"clusters", "scores"}),
         ({"descriptor": {"components": 4}}, {"clusters", "scores"}),
         ({"descriptor": {"kind": "nmf", "components": 3}}, {"nmf", "clusters", "scores"}),
-        ({"patches": {"window_px": 20}}, {"patches", "components", "truth", "clusters", "scores"}),
-        ({"patches": GRID}, {"patches", "components", "truth", "clusters", "scores"}),
+        (
+            {"patches": {"window_px": 20}},
+            {"patches", "components", "truth", "neighbours", "clusters", "scores"},
+        ),
+        ({"patches": GRID}, {"patches", "components", "truth", "neighbours", "clusters", "scores"}),
         ({"view": {"across": 2, "up": 3}}, set()),
         ({"patches": {"window_px": 16, "step_px": 3}}, set()),  # the step of a grid that is not shown
         ({"source": {"size_px": 200, "path": "elsewhere"}}, set()),
@@ -74,12 +77,10 @@ def test_a_file_that_changed_is_read_again(tmp_path, session):
 
 def test_clusters_agree_with_what_was_drawn(session):
     look = session.look(state_of(source={"drawn": "graphene", "size_px": 256}, patches={"window_px": 24}))
-    names = [name for name, _, _ in look.scores]
-    assert "adjusted Rand index, domain" in names
-    assert all(-1 <= value <= 1 for _, value, _ in look.scores)
+    assert set(look.scores) == {"ARI of domains", "ARI of kinds of column", "F1 of walls"}
+    assert all(-1 <= value <= 1 for value in look.scores.values())
     film = session.look(state_of(source={"size_px": 300}, patches={"window_px": 24, "sublattice_nm": 0.33}))
-    domain = next(value for name, value, _ in film.scores if name.endswith("domain"))
-    assert domain > 0.5
+    assert film.scores["ARI of domains"] > 0.5
 
 
 def test_mixtures_find_groups_that_are_far_apart():
