@@ -1,4 +1,4 @@
-"""Commands: train, predict, report, cluster, search. Heavy libraries are imported when a command runs, not before."""
+"""Commands: train, predict, report, cluster, explore, search. Heavy libraries are imported when one runs."""
 
 from __future__ import annotations
 

@@ -17,8 +17,8 @@ class Reward:
 
     value: (criterion of the mixture - criterion of one Gaussian of full covariance) / f, in nats per patch
     and feature; above 0 where there are groups. With full covariances neither criterion's difference depends
-    on how the features are scaled, turned or correlated, so representations of any model compare; divided by f,
-    a feature that shows the same groups again adds nothing, and one that shows none takes away.
+    on how the features are scaled, turned or correlated, so representations of any model compare; divided by
+    f, a feature that shows the same groups again adds nothing, and one that shows none takes away.
     """
 
     value: float
