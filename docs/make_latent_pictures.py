@@ -28,12 +28,13 @@ PICTURES = Path(__file__).parent / "pictures"
 
 def analysed() -> PatchAnalysis:
     """The model and what it says of both flakes."""
-    flakes = [draw_micrograph("graphene", size_px=180, pixel_size_nm=0.03, seed=seed) for seed in (0, 1)]
+    flakes = [draw_micrograph("graphene", size_px=183, pixel_size_nm=0.03, seed=seed) for seed in (0, 1)]
     patches = PatchCutting(window_nm=0.6).cut(flakes)
     config = PatchVAEConfig(
         invariances=("rotation",), symmetry_order=3, epochs=12, batch_size=64, width=64, threads=1
     )
-    return analyse_patches(train_patch_vae(patches, None, config), patches, "rVAE", fold=6)
+    model = train_patch_vae(patches, None, config)
+    return analyse_patches(model, patches, "rVAE", groups=3, fold=6, baselines=False)
 
 
 def main() -> None:

@@ -129,6 +129,7 @@ def represented(
         symmetry_order=order,
         epochs=settings.epochs,
         width=settings.width,
+        batch_size=settings.batch_size,
         seed=settings.seed,
         threads=settings.threads,
     )

@@ -62,6 +62,7 @@ class SearchSettings(BaseModel):
     covariance: Literal["full", "tied", "diag", "spherical"] = "full"
     epochs: int = Field(default=20, ge=1)
     width: int = Field(default=64, ge=4)
+    batch_size: int = Field(default=32, ge=1, description="few patches need many small steps")
     symmetry_order: int = Field(default=1, ge=1, le=12)
     fold: int = Field(default=1, ge=1, le=12)
     training_patches: int = Field(default=2000, ge=10)
