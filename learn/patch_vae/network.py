@@ -61,6 +61,8 @@ class Laws(NamedTuple):
 class PatchNetwork(nn.Module):
     """The network of a configuration for patches of a layout."""
 
+    _log_sd: Tensor
+
     def __init__(self, config: PatchVAEConfig, layout: PatchLayout) -> None:
         super().__init__()
         self.config, self.layout = config, layout
@@ -78,7 +80,10 @@ class PatchNetwork(nn.Module):
         self.decoder = _decoder(config, c, window, features)
         # What is not learnt is no parameter: checkpoints hold the optimiser's moments of every one.
         learnt = config.likelihood == "gaussian" and config.noise_sd is None
-        self._log_sd: Tensor = nn.Parameter(torch.zeros(c)) if learnt else torch.zeros(c)
+        if learnt:
+            self._log_sd = nn.Parameter(torch.zeros(c))
+        else:
+            self.register_buffer("_log_sd", torch.zeros(c), persistent=False)
 
     @property
     def log_sd(self) -> Tensor:
