@@ -32,9 +32,9 @@ class ScanPlan:
 
 @dataclass(frozen=True, eq=False)
 class ClusterAnalysis:
-    """Clusters of patches; with truth `scores` of the labels, and `control`, those of the true regions
-    themselves on the same cells: what no labels can surpass. `about`: how the patches were cut, for the
-    record.
+    """Clusters of patches; with truth `scores` of the labels, `control`, those of the true regions themselves
+    on the same cells, what no labels can surpass, and `chance`, those of the labels in random order. `about`:
+    how the patches were cut, for the record.
     """
 
     patch_set: PatchSet
@@ -43,6 +43,7 @@ class ClusterAnalysis:
     truth: PatchTruth | None = None
     scores: dict[str, float] = field(default_factory=dict)
     control: dict[str, float] = field(default_factory=dict)
+    chance: dict[str, float] = field(default_factory=dict)
     rows: tuple[ScanRow, ...] = ()
     about: dict[str, Any] = field(default_factory=dict)
 
@@ -102,10 +103,12 @@ def analyse_clusters(
     found = cluster(patch_set, settings)
     known = any(image.truth is not None for image in patch_set.micrographs)
     truth = patch_truth(patch_set) if known else None
-    scores, control = {}, {}
+    scores, control, chance = {}, {}, {}
     if truth is not None:
         scores = score_labels(found.labels, patch_set, tolerance_nm, truth)
         control = score_labels(truth.region, patch_set, tolerance_nm, truth)
+        shuffled = np.random.default_rng(settings.seed).permutation(found.labels)
+        chance = score_labels(shuffled, patch_set, tolerance_nm, truth)
     rows: list[ScanRow] = []
     if plan:
         rows = scan(
@@ -119,7 +122,7 @@ def analyse_clusters(
             tell=tell,
         )
     return ClusterAnalysis(
-        patch_set, found, tolerance_nm, truth, scores, control, tuple(rows), dict(about or {})
+        patch_set, found, tolerance_nm, truth, scores, control, chance, tuple(rows), dict(about or {})
     )
 
 

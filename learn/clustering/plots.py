@@ -35,7 +35,7 @@ def map_figure(analysis: ClusterAnalysis, micrograph: int = 0) -> Figure:
     known = analysis.truth is not None and image.truth is not None
     columns = 4 if known else 3
     ny, nx = image.shape
-    figure = new_figure(3.1 * columns, 3.1 * min(2.0, ny / nx) + 0.75)
+    figure = new_figure(3.1 * columns, 3.1 * min(2.0, ny / nx) + 0.95)
     panels = figure.subplots(1, columns)
     plot_image(panels[0], image)
     panels[0].set_title("micrograph")

@@ -109,6 +109,7 @@ def metrics(analysis: ClusterAnalysis) -> dict[str, Any]:
         names, counts = analysis.crosstab()
         data["scores"] = analysis.scores
         data["control"] = analysis.control
+        data["chance"] = analysis.chance
         data["tolerance_nm"] = analysis.tolerance_nm
         data["crosstab"] = {"regions": names, "patches": counts.tolist()}
     known: dict[str, Any] = _without_nan(data)

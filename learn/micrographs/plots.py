@@ -194,8 +194,9 @@ def _legend(axes: Axes, labels: NDArray[Any], names: Sequence[str]) -> None:
         for label in labels
         if 0 <= label < len(names)
     ]
+    columns = min(2 if max(map(len, names)) > 12 else 4, len(handles))
     axes.legend(
-        handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.01), ncols=min(4, len(handles)),
+        handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.01), ncols=columns,
         fontsize=7, handlelength=1, columnspacing=1,
     )  # fmt: skip
 

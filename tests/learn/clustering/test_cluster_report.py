@@ -50,6 +50,8 @@ def test_metrics_hold_what_was_found(written, analysis):
     assert [one["patches"] for one in data["clusters"]] == np.bincount(found.labels).tolist()
     assert data["scores"]["wall_f1"] == analysis.scores["wall_f1"]
     assert data["control"]["ari_region"] == 1
+    assert abs(data["chance"]["ari_region"]) < 0.1
+    assert data["chance"]["wall_f1"] < data["scores"]["wall_f1"]
     assert len(data["scan"]) == 8
     assert np.array(data["crosstab"]["patches"]).sum() == len(found.labels)
     assert data["settings"]["components"] == 3
