@@ -18,7 +18,7 @@ from .angle_calibration import AngleCalibration
 from .angles import AngleFinding, angle_findings
 from .latent_groups import LatentGroups, gaussian_groups, latent_features, patch_components
 from .model import Array, Images, PatchEncoding, PatchModel
-from .truth_scores import RegionScore, most_regions, region_numbers, region_score
+from .truth_scores import RegionScore, region_numbers, region_score
 
 ACTIVE_NATS = 0.1
 MOST_GROUPS = 8
@@ -153,10 +153,23 @@ def _groupings(
         )
         scores = []
         for kind, regions in ({} if truth is None else region_numbers(truth)).items():
-            asked = gaussian_groups(values, most_regions(regions, patch_set), seed=seed)
-            scores.append(region_score(kind, asked.labels, regions, patch_set, graph))
+            labels = _as_many(values, regions, patch_set, seed)
+            scores.append(region_score(kind, labels, regions, patch_set, graph))
         found.append(Grouping(name, shown, tuple(scores)))
     return tuple(found)
+
+
+def _as_many(values: Array, regions: NDArray[np.int64], patch_set: PatchSet, seed: int) -> NDArray[np.int64]:
+    """Groups (n,) of the patches of each micrograph on its own, as many as it has regions: the grains of one
+    are not those of the next.
+    """
+    labels = np.zeros(len(values), np.int64)
+    for source in range(len(patch_set.micrographs)):
+        own = patch_set.source == source
+        many = len(np.unique(regions[own & (regions >= 0)]))
+        if 1 < many < own.sum() and np.ptp(values[own], axis=0).max() > 1e-9:
+            labels[own] = gaussian_groups(values[own], many, seed=seed).labels
+    return labels
 
 
 def _divergence(encoding: PatchEncoding) -> Array:
