@@ -76,7 +76,7 @@ def turned_patches(
         ]
         patches[place, 0] = ndimage.map_coordinates(micrograph.image[0], at, order=3, mode="reflect")
     low, high = np.quantile(patches, [0.0005, 0.9995])
-    patches = np.clip((patches - low) / (high - low), 0, 1)
+    patches = np.clip((patches - low) / (high - low), 0, 1).astype(np.float32)
     rotation = truth.column("rotation_degrees")[rows] + angle
     return {"patches": patches, "rotation": rotation, "kind": truth.column("kind")[rows]}
 

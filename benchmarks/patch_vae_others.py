@@ -95,6 +95,6 @@ def with_atomai(patches: np.ndarray, asked: dict[str, Any]) -> dict[str, Any]:
 
 if __name__ == "__main__":
     package, folder, options = sys.argv[1], Path(sys.argv[2]), json.loads(sys.argv[3])
-    seen = np.load(folder / "patches.npz")["patches"][:, 0]
+    seen = np.load(folder / "patches.npz")["patches"][:, 0].astype(np.float32)
     found = (with_pyroved if package == "pyroved" else with_atomai)(seen, options)
     np.savez(folder / "found.npz", **found)
