@@ -16,8 +16,8 @@ import torch
 
 torch.set_num_threads(1)
 # Beside a CPU build of torch, torchvision lacks these two, and fails when it is imported.
-OPERATORS = torch.library.Library("torchvision", "FRAGMENT")
-if not hasattr(torch.ops.torchvision, "nms"):
+if "+cpu" in torch.__version__:
+    OPERATORS = torch.library.Library("torchvision", "FRAGMENT")
     OPERATORS.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     OPERATORS.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
