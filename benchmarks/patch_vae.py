@@ -43,9 +43,8 @@ def micrograph_of(source: str, seed: int) -> Micrograph:
     if source in ORDERS:
         # Graphene is drawn finer, and larger, for its columns lie nearer to each other.
         return draw_micrograph(source, size_px=400, pixel_size_nm=0.015, seed=seed)  # type: ignore[arg-type]
-    from simulate.corpus.corpus import Corpus
-
     from learn.micrographs.reading import corpus_micrographs
+    from simulate.corpus.reader import Corpus
 
     return corpus_micrographs(Corpus.open(source), [0])[0]
 

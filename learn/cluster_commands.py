@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -205,9 +206,11 @@ def cluster(
 def _found(scores: dict[str, float]) -> list[str]:
     if not scores:
         return []
+    # Where the truth knows one class only, there is nothing to agree on.
+    indices = {k: scores[f"ari_{k}"] for k in ("phase", "region", "kind")}
+    agreed = ", ".join(f"{k} {index:.3f}" for k, index in indices.items() if not math.isnan(index))
     return [
-        "adjusted Rand index: "
-        + ", ".join(f"{k} {scores[f'ari_{k}']:.3f}" for k in ("phase", "region", "kind")),
+        f"adjusted Rand index: {agreed or 'one class only'}",
         f"walls: F1 {scores['wall_f1']:.3f}, precision {scores['wall_precision']:.3f}, recall "
         f"{scores['wall_recall']:.3f}; {scores['wall_found_length_nm']:.1f} nm found, "
         f"{scores['wall_true_length_nm']:.1f} nm true",

@@ -129,7 +129,7 @@ def test_angles_and_classes_add_to_the_penalty():
     classes = torch.softmax(latents(25, 3, 3).float(), dim=1)
     alone = float(penalty(values, rows, 1.0))
     both = penalty(values, rows, 1.0, angle=angle, classes=classes)
-    of_angle = float(penalty.of_angle(angle_numbers(angle), penalty.graph))
+    of_angle = float(penalty.of_angle(angle_numbers(angle.detach()), penalty.graph))
     of_classes = float(penalty.of_classes(classes, penalty.graph))
     assert float(both) == pytest.approx(alone + 2 * (0.5 * of_angle + of_classes), rel=1e-5)
     assert float(torch.autograd.grad(both, angle)[0].abs().max()) > 0
