@@ -32,6 +32,7 @@ def explore(
     browser
         Open the page in the browser.
     """
+    import time
     import webbrowser
 
     from learn.explore.serving import served
@@ -43,6 +44,7 @@ def explore(
         if browser:
             webbrowser.open(address)
         try:
-            thread.join()
+            while thread.is_alive():
+                time.sleep(0.2)  # a join that Ctrl-C ends would count the thread as ended
         except KeyboardInterrupt:
             print("ended")

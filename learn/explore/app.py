@@ -21,9 +21,10 @@ def _(mo, page, shared_session):
     opening = page.opening(mo.app_meta().request)
     session = shared_session()
     kept: dict[str, str] = {}
+    picks = page.Picks()
     finished, finish = mo.state(0)
     advanced, advance = mo.state(0)
-    return advance, advanced, finish, finished, kept, opening, session
+    return advance, advanced, finish, finished, kept, opening, picks, session
 
 
 @app.cell
@@ -77,14 +78,13 @@ def _(mo, view):
 
 
 @app.cell
-def _(kept, look, page, parts, view):
+def _(kept, look, page, parts, picks, view):
     if view is None:
-        shown, charts, map_plot, scatter_plot = None, None, None, None
+        shown, map_plot, scatter_plot = None, None, None
     else:
         shown = parts.with_view(look, view.value, kept)
-        charts = page.make_charts(shown)
-        map_plot, scatter_plot = (page.plot_of(chart) for chart in charts)
-    return charts, map_plot, scatter_plot, shown
+        map_plot, scatter_plot = (page.plot_of(chart, picks) for chart in page.make_charts(shown))
+    return map_plot, scatter_plot, shown
 
 
 @app.cell
@@ -94,8 +94,9 @@ def _(map_plot, mo, scatter_plot):
 
 
 @app.cell
-def _(charts, map_plot, page, scatter_plot, shown):
-    page.picked(shown, charts, (map_plot.value, scatter_plot.value)) if shown is not None else None
+def _(map_plot, page, picks, scatter_plot, shown):
+    _ = map_plot, scatter_plot  # a pick in either runs this again
+    page.picked(shown, picks.of(shown.patches)) if shown is not None else None
     return
 
 
@@ -137,15 +138,14 @@ def _(folder, page, shown, write):
 
 
 @app.cell
-def _(compare, criteria, exported, folder, mo, page, shown, write):
-    mo.ui.tabs(
-        {
-            **page.below(shown),
-            "Number of clusters": mo.vstack([compare, criteria]),
-            "Export": mo.vstack([mo.hstack([folder, write], justify="start"), exported]),
-        }
-    ) if shown is not None else None
-    return
+def _(compare, criteria, exported, folder, kept, mo, page, shown, write):
+    further = {
+        "Number of clusters": mo.vstack([compare, criteria]),
+        "Export": mo.vstack([mo.hstack([folder, write], justify="start"), exported]),
+    }
+    tabs = page.tabs_of({**page.below(shown), **further}, kept) if shown is not None else None
+    mo.as_html(tabs) if tabs is not None else None
+    return (tabs,)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from learn.explore.interactive import PICK
 from learn.explore.session import Look
 from learn.explore.shades import CYCLIC, Shade
 from learn.micrographs.plots import LABEL_COLOURS, plot_image, plot_map
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PICK = "#ff2d55"
 POINTS = 4000
 MOST_MARKED = 400
 PANEL = 1.5

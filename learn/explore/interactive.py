@@ -19,6 +19,7 @@ MOST_POINTS = 12_000
 MOST_PIXELS = 1200
 """Along a side of the image that is sent to the browser."""
 HEIGHT = 520
+PICK = "#ff2d55"
 FRAME = {"l": 10, "r": 10, "t": 10, "b": 10}
 GRID = "#e3e5e8"
 CONFIG = {"scrollZoom": True, "displaylogo": False, "modeBarButtonsToRemove": ["toImage", "autoScale2d"]}
@@ -115,6 +116,8 @@ def _dots(
             y=y[rows].astype(np.float32),
             mode="markers",
             marker=marker,
+            unselected={"marker": {"opacity": marker["opacity"]}},
+            selected={"marker": {"color": PICK, "size": size + 4, "opacity": 1}},
             name=name,
             showlegend=colour is not None,
             hovertemplate=f"%{{x:.3g}}{unit}, %{{y:.3g}}{unit}<extra>{shade.label(name)}</extra>",
@@ -144,6 +147,7 @@ def _framed(figure: Any) -> Any:
         dragmode="lasso",
         clickmode="event+select",
         hovermode="closest",
+        modebar={"orientation": "v", "bgcolor": "rgba(255, 255, 255, 0.6)"},
         plot_bgcolor="white",
         paper_bgcolor="white",
         font={"size": 12, "color": "#2b2f36"},

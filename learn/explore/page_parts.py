@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,14 @@ from learn.explore.mixtures import StoppedError
 from learn.explore.session import Look, Session, with_count
 from learn.explore.shades import shade_of
 from learn.explore.state import ExploreState
-from learn.plots import png, styled
+from learn.micrographs import PatchSet
+from learn.plots import data_uri, styled
 from stochgeom.errors import UserError, require
 
 MOST_CHOICES = 10
 """Numbers of clusters that the page compares."""
+PIXELS_PER_INCH = 112
+"""Of figures on the page."""
 BEGIN = "Click on a dot in either chart, or draw a lasso round some."
 
 
@@ -84,22 +88,38 @@ def make_charts(look: Look) -> tuple[Chart, Chart]:
     return on_image, scatter_chart(across, up, names, shade)
 
 
-def plot_of(chart: Chart) -> Any:
-    """A chart as an element of the page."""
-    return require("marimo", extra="explore").ui.plotly(chart.figure, config=CONFIG)
+class Picks:
+    """What was picked last, in whichever chart; it stays picked as long as the patches stay."""
+
+    def __init__(self) -> None:
+        self._rows = np.zeros(0, np.int64)
+        self._patches: PatchSet | None = None
+
+    def take(self, rows: NDArray[np.int64]) -> None:
+        """From now on these rows of the patches are picked."""
+        self._rows = rows
+
+    def of(self, patches: PatchSet | None) -> NDArray[np.int64]:
+        """Rows (r,) of these patches; none if others were shown before."""
+        if patches is not self._patches:
+            self._patches, self._rows = patches, np.zeros(0, np.int64)
+        return self._rows
 
 
-def picked(look: Look, charts: tuple[Chart, Chart], points: tuple[Any, Any]) -> Any:
-    """The patches that were picked in either chart, as a picture and a line."""
+def plot_of(chart: Chart, picks: Picks) -> Any:
+    """A chart as an element of the page, which tells `picks` what is picked in it."""
+    plotly = require("marimo", extra="explore").ui.plotly
+    return plotly(chart.figure, config=CONFIG, on_change=lambda points: picks.take(chart.picked(points)))
+
+
+def picked(look: Look, rows: NDArray[np.int64]) -> Any:
+    """The picked patches, `rows` (r,) of the look, as a picture and a line."""
     mo = require("marimo", extra="explore")
-    chosen = [chart.picked(found) for chart, found in zip(charts, points, strict=True)]
-    rows = np.unique(np.concatenate(chosen))
     if len(rows) == 0:
         return mo.md(f"*{BEGIN}*")
     across, up, _ = chart_axes(look)
-    with styled():
-        picture = png(figures.picked_figure(look, rows, across, up))
-    return mo.vstack([_plain(told(look, rows)), mo.image(picture, alt="picked patches")], gap=0.3)
+    picture = _picture(lambda: figures.picked_figure(look, rows, across, up), "picked patches")
+    return mo.vstack([_plain(told(look, rows)), picture], gap=0.3)
 
 
 def told(look: Look, rows: NDArray[np.int64]) -> str:
@@ -127,12 +147,18 @@ def below(look: Look) -> dict[str, Any]:
     mo = require("marimo", extra="explore")
     tabs = {}
     if look.groups is not None:
-        tabs["Cluster means"] = mo.lazy(lambda: _picture(figures.means_figure(look), "cluster means"))
+        tabs["Cluster means"] = mo.lazy(lambda: _picture(lambda: figures.means_figure(look), "cluster means"))
     if look.descriptor is not None and look.descriptor.pictures is not None:
-        tabs["Components"] = mo.lazy(lambda: _picture(figures.components_figure(look), "components"))
+        tabs["Components"] = mo.lazy(lambda: _picture(lambda: figures.components_figure(look), "components"))
     if look.descriptor is not None and look.descriptor.model is not None:
-        tabs["Manifold"] = mo.lazy(lambda: _picture(figures.manifold_of(look), "manifold"))
+        tabs["Manifold"] = mo.lazy(lambda: _picture(lambda: figures.manifold_of(look), "manifold"))
     return tabs
+
+
+def tabs_of(tabs: dict[str, Any], kept: dict[str, str]) -> Any:
+    """Tabs that open where the page's last ones were, which `kept` says."""
+    ui = require("marimo", extra="explore").ui
+    return ui.tabs(tabs, value=kept.get("tab"), on_change=lambda name: kept.update(tab=name))
 
 
 def choices(session: Session, look: Look) -> Any:
@@ -141,8 +167,7 @@ def choices(session: Session, look: Look) -> Any:
     found = session.choices(look.state) if look.descriptor is not None else []
     if len(found) < 2:
         return mo.md("*Only one number of clusters was worked out so far.*")
-    with styled():
-        return mo.image(png(figures.choices_figure(found, look.state.clusters.count)), alt="criteria")
+    return _picture(lambda: figures.choices_figure(found, look.state.clusters.count), "criteria")
 
 
 def work(session: Session, state: ExploreState, counts: list[int], done: Any, stop: Any) -> None:
@@ -168,9 +193,16 @@ def export_to(look: Look, folder: str) -> Any:
     return mo.callout(_plain(f"Written to {written[0].parent.resolve()}: {names}"), kind="success")
 
 
-def _picture(figure: Any, alt: str) -> Any:
-    mo = require("marimo", extra="explore")
-    return mo.image(png(figure), alt=alt)
+def _picture(draw: Callable[[], Any], alt: str) -> Any:
+    """A figure as wide as it was made for, or as the page is. It is part of the page's text: a file of its
+    own would be gone when a browser that lags behind asks for it.
+    """
+    with styled():
+        figure = draw()
+        uri = data_uri(figure, colours=None)
+    width = round(figure.get_figwidth() * PIXELS_PER_INCH)
+    style = f"width: {width}px; max-width: 100%"
+    return require("marimo", extra="explore").Html(f'<img src="{uri}" alt="{alt}" style="{style}">')
 
 
 def _plain(text: str) -> Any:

@@ -52,15 +52,25 @@ class WithState:
         await self.inner(scope, receive, answer)
 
 
-def application(state: ExploreState, port: int, token: str) -> Any:
-    """The page as an ASGI application, for those who know the token."""
+def application(state: ExploreState, port: int, token: str) -> tuple[Any, Callable[[], Awaitable[None]]]:
+    """The page as an ASGI application, for those who know the token; and what ends the pages that are open,
+    whose threads would otherwise keep this process.
+    """
     marimo = require("marimo", extra="explore")
     require("plotly", extra="explore")
     text, policy = state.toml(), local_only(port)
     builder = marimo.create_asgi_app(quiet=True, include_code=False, token=token, session_ttl=IDLE_SECONDS)
-    return builder.with_app(
-        path="", root=str(PAGE), middleware=[lambda inner: WithState(inner, text, policy)]
-    ).build()
+    pages: list[Any] = []
+
+    def middleware(inner: Any) -> WithState:
+        pages.append(inner)
+        return WithState(inner, text, policy)
+
+    async def end() -> None:
+        for page in pages:
+            await page.state.session_manager.shutdown()
+
+    return builder.with_app(path="", root=str(PAGE), middleware=[middleware]).build(), end
 
 
 @contextmanager
@@ -73,8 +83,14 @@ def served(state: ExploreState, port: int = 0) -> Iterator[tuple[str, threading.
     listener = _listener(port)
     port = listener.getsockname()[1]
     token = secrets.token_urlsafe(16)
-    config = uvicorn.Config(application(state, port, token), log_level="warning", timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
+    served_page, end = application(state, port, token)
+
+    class Server(uvicorn.Server):  # type: ignore[misc, name-defined]
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            await end()
+            await super().shutdown(sockets)
+
+    server = Server(uvicorn.Config(served_page, log_level="warning", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
