@@ -10,16 +10,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 
-from learn.micrographs.cells import image_tiling
+from learn.micrographs.cells import REACH, extent
 from learn.micrographs.neighbours import NeighbourGraph, neighbour_graph
 from learn.micrographs.patch_set import PatchSet
-from learn.micrographs.patch_truth import PatchTruth, patch_truth, wall_distances
+from learn.micrographs.patch_truth import PatchTruth, patch_truth
 from simulate.corpus.scene_truth import NO_REGION, WALL_KINDS, SceneTruth
 from stochgeom.errors import UserError, require
 
 LATTICE_NM = 0.4  # one lattice spacing of a perovskite
 FINENESS = 8  # pieces of walls are a tolerance divided by this long
-BLOCK = 4_000_000
 AGREEMENTS = ("phase", "domain", "region", "kind")
 
 
@@ -133,22 +132,23 @@ def _lengths(
     kinds: Sequence[str] | None,
 ) -> NDArray[np.float64]:
     """Lengths in nm: of found walls that are true, of all found, of true ones that are found, of all true."""
-    rows, tiles = image_tiling(patch_set, number)
-    if tiles is None:
+    rows = np.flatnonzero(patch_set.source == number)
+    if len(rows) == 0:
         return np.zeros(4)
+    spacing, box_px = extent(patch_set.centres_px[rows], float(min(patch_set.window)))
     pixel = patch_set.pixel_size_nm
     middle = (np.array(patch_set.micrographs[number].shape) - 1) / 2
     found = ((borders_px - middle) * pixel)[..., ::-1].reshape(-1, 4)
     true = _of_kinds(truth.walls, kinds)[:, :4]
-    found_at, found_nm = _pieces(found, tolerance_nm / FINENESS)
-    true_at, true_nm = _pieces(true, tolerance_nm / FINENESS)
-    box = ((tiles.box - middle) * pixel)[:, ::-1]
+    found_at, found_nm, _ = _pieces(found, tolerance_nm / FINENESS)
+    true_at, true_nm, _ = _pieces(true, tolerance_nm / FINENESS)
+    box = ((box_px - middle) * pixel)[:, ::-1]
     centres = ((patch_set.centres_px[rows] - middle) * pixel)[:, ::-1]
     covered = ((true_at >= box[0]) & (true_at <= box[1])).all(axis=1)
-    covered &= cKDTree(centres).query(true_at)[0] <= tiles.reach * pixel if len(true_at) else False
+    covered &= cKDTree(centres).query(true_at)[0] <= REACH * spacing * pixel if len(true_at) else False
     true_at, true_nm = true_at[covered], true_nm[covered]
-    right = _distance(found_at, true) <= tolerance_nm
-    seen = _distance(true_at, found) <= tolerance_nm
+    right = _near(found_at, true, tolerance_nm)
+    seen = _near(true_at, found, tolerance_nm)
     return np.array([found_nm[right].sum(), found_nm.sum(), true_nm[seen].sum(), true_nm.sum()])
 
 
@@ -161,19 +161,32 @@ def _of_kinds(walls: NDArray[np.float64], kinds: Sequence[str] | None) -> NDArra
     return walls[np.isin(walls[:, 4], [WALL_KINDS.index(kind) for kind in kinds])]
 
 
-def _pieces(lines: NDArray[np.float64], step: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Middles (m, 2) of pieces no longer than `step` of lines (n, 4), and their lengths (m,)."""
+def _pieces(
+    lines: NDArray[np.float64], step: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    """Middles (m, 2) of pieces no longer than `step` of lines (n, 4); their lengths (m,); which line (m,)."""
     length = np.linalg.norm(lines[:, 2:] - lines[:, :2], axis=1)
     count = np.maximum(1, np.ceil(length / step)).astype(np.int64)
     which = np.repeat(np.arange(len(lines)), count)
     place = np.arange(len(which)) - np.repeat(np.cumsum(count) - count, count)
     share = ((place + 0.5) / count[which])[:, None]
-    return lines[which, :2] * (1 - share) + lines[which, 2:] * share, (length / count)[which]
+    return lines[which, :2] * (1 - share) + lines[which, 2:] * share, (length / count)[which], which
 
 
-def _distance(points: NDArray[np.float64], lines: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Distance (n,) of each point from the nearest line; infinite without any."""
+def _near(points: NDArray[np.float64], lines: NDArray[np.float64], reach: float) -> NDArray[np.bool_]:
+    """Whether each point (n, 2) lies within `reach` of a line (m, 4).
+
+    A point so near to a line is within half a step more of the middle of one of its pieces, so that a tree
+    leaves few lines to measure.
+    """
+    near = np.zeros(len(points), bool)
     if len(points) == 0 or len(lines) == 0:
-        return np.full(len(points), np.inf)
-    parts = max(1, len(points) * len(lines) // BLOCK)
-    return np.concatenate([wall_distances(part, lines).min(axis=1) for part in np.array_split(points, parts)])
+        return near
+    middles, _, which = _pieces(lines, reach)
+    found = cKDTree(points).sparse_distance_matrix(cKDTree(middles), 1.51 * reach, output_type="ndarray")
+    at, start, end = points[found["i"]], *np.split(lines[which[found["j"]]], 2, axis=1)
+    along = end - start
+    share = ((at - start) * along).sum(axis=1) / np.maximum((along**2).sum(axis=1), 1e-12)
+    away = at - start - np.clip(share, 0, 1)[:, None] * along
+    near[found["i"][(away**2).sum(axis=1) <= reach**2]] = True
+    return near

@@ -38,16 +38,23 @@ class Tiling:
         return REACH * self.spacing
 
 
-def tiling(points: NDArray[np.float64], spacing: float) -> Tiling:
-    """Cells of points (n, 2), n > 0; `spacing` is what a single point has. UserError for points that
-    coincide.
+def extent(points: NDArray[np.float64], spacing: float) -> tuple[float, NDArray[np.float64]]:
+    """The spacing and the box of the cells of points (n, 2), without the cells; arguments and errors as in
+    `tiling`.
     """
     if len(points) > 1:
         nearest = cKDTree(points).query(points, k=2)[0][:, 1]
         spacing = float(np.median(nearest))
         if nearest.min() <= SHORTEST * spacing:
             raise UserError("two patches lie at the same place of an image; accepted: distinct centres")
-    box = np.stack([points.min(axis=0) - spacing / 2, points.max(axis=0) + spacing / 2])
+    return spacing, np.stack([points.min(axis=0) - spacing / 2, points.max(axis=0) + spacing / 2])
+
+
+def tiling(points: NDArray[np.float64], spacing: float) -> Tiling:
+    """Cells of points (n, 2), n > 0; `spacing` is what a single point has. UserError for points that
+    coincide.
+    """
+    spacing, box = extent(points, spacing)
     voronoi = Voronoi(_with_mirrored(points, box))
     ends = np.array(voronoi.ridge_vertices, np.int64)
     own = (voronoi.ridge_points < len(points)).all(axis=1) & (ends >= 0).all(axis=1)

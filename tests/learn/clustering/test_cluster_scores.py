@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from learn.clustering.scan import best_row, scan
-from learn.clustering.scores import adjusted_rand, score_labels, wall_scores
+from learn.clustering.scores import _near, adjusted_rand, score_labels, wall_scores
 from learn.clustering.settings import clustering_settings
 from learn.micrographs.drawn import draw_micrograph
 from learn.micrographs.micrograph import Micrograph
-from learn.micrographs.patch_truth import patch_truth
+from learn.micrographs.patch_truth import patch_truth, wall_distances
 from learn.micrographs.windows import cut_patches, grid_centres
 from simulate.corpus.scene_truth import SceneTruth
 from stochgeom.errors import UserError
@@ -121,3 +121,13 @@ def test_a_scan_finds_the_number_of_kinds(composite_patches):
     assert best_row(whole).scores["ari_kind"] > 0.85
     with pytest.raises(UserError, match="1 to 16"):
         scan(composite_patches, options, windows_px=(20,))
+
+
+def test_points_near_lines_are_those_whose_distance_is_small():
+    rng = np.random.default_rng(5)
+    points, start = rng.uniform(0, 10, (400, 2)), rng.uniform(0, 10, (30, 2))
+    lines = np.concatenate([start, start + rng.normal(0, [[3.0], [0.01], [0.0]] * 10, (30, 2))], axis=1)
+    for reach in (0.05, 0.4, 20.0):
+        near = wall_distances(points, lines).min(axis=1) <= reach
+        np.testing.assert_array_equal(_near(points, lines, reach), near)
+    assert not _near(points, lines[:0], 1.0).any()
