@@ -131,7 +131,7 @@ def test_angles_and_classes_add_to_the_penalty():
     both = penalty(values, rows, 1.0, angle=angle, classes=classes)
     of_angle = float(penalty.of_angle(angle_numbers(angle.detach()), penalty.graph))
     of_classes = float(penalty.of_classes(classes, penalty.graph))
-    assert float(both) == pytest.approx(alone + 2 * (0.5 * of_angle + of_classes), rel=1e-5)
+    assert float(both.detach()) == pytest.approx(alone + 2 * (0.5 * of_angle + of_classes), rel=1e-5)
     assert float(torch.autograd.grad(both, angle)[0].abs().max()) > 0
     classless = penalty(torch.zeros(25, 0), rows, 1.0, classes=classes)
     assert float(classless) == pytest.approx(2 * of_classes, rel=1e-5)
