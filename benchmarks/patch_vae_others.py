@@ -59,6 +59,7 @@ def with_pyroved(patches: np.ndarray, asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def with_atomai(patches: np.ndarray, asked: dict[str, Any]) -> dict[str, Any]:
+    vars(np).setdefault("product", np.prod)  # AtomAI 0.8.1 still calls it; NumPy 2 has dropped it
     import atomai
     from atomai.utils import transform_coordinates
 

@@ -286,7 +286,7 @@ def latent_numbers(row: dict[str, Any], case: Case, options: argparse.Namespace)
     return np.column_stack([numbers, np.cos(angle), np.sin(angle)])
 
 
-def clusters(values: np.ndarray, case: Case, seed: int, restarts: int = 3) -> np.ndarray:
+def clusters(values: np.ndarray, case: Case, seed: int, restarts: int = 20) -> np.ndarray:
     """Labels (n,) by the same mixture for all methods."""
     asked = ClusteringSettings(clusters=case.regions, restarts=restarts, regularisation=1e-4, seed=seed)
     return cluster(case.patches, asked, Descriptors(values)).labels
