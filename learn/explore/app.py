@@ -22,9 +22,10 @@ def _(mo, page, shared_session):
     session = shared_session()
     kept: dict[str, str] = {}
     picks = page.Picks()
+    turns = page.Turns()
     finished, finish = mo.state(0)
     advanced, advance = mo.state(0)
-    return advance, advanced, finish, finished, kept, opening, picks, session
+    return advance, advanced, finish, finished, kept, opening, picks, session, turns
 
 
 @app.cell
@@ -40,22 +41,23 @@ def _(controls, mo, parts):
 
 
 @app.cell
-def _(controls, finished, opening, page, session):
+def _(controls, finished, opening, page, session, turns):
     finished()
-    look = page.look_at(session, controls.value, opening.view)
+    look = page.look_at(session, controls.value, opening.view, turns)
     return (look,)
 
 
 @app.cell
-def _(finish, look, mo, page, session):
+def _(finish, look, mo, page, session, turns):
     if look.slow_seconds is not None:
         mo.Thread(
-            target=lambda: page.work(
+            target=page.work,
+            args=(
                 session,
                 look.state,
                 [look.state.clusters.count],
                 finish,
-                lambda: mo.current_thread().should_exit,
+                turns.over(lambda: mo.current_thread().should_exit),
             ),
             daemon=True,
         ).start()
@@ -109,15 +111,16 @@ def _(mo):
 
 
 @app.cell
-def _(advance, compare, look, mo, page, session):
+def _(advance, compare, look, mo, page, session, turns):
     if compare.value and look.descriptor is not None:
         mo.Thread(
-            target=lambda: page.work(
+            target=page.work,
+            args=(
                 session,
                 look.state,
                 list(range(1, page.MOST_CHOICES + 1)),
                 advance,
-                lambda: mo.current_thread().should_exit,
+                turns.over(lambda: mo.current_thread().should_exit),
             ),
             daemon=True,
         ).start()

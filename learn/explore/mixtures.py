@@ -19,6 +19,8 @@ FEW = 64
 """Numbers of a descriptor up to which a mixture is cheap enough for several starts."""
 STEPS = 100
 STEPS_AT_ONCE = 4
+SLOW_STEPS_AT_ONCE = 2
+"""Of many numbers: a step may take a second, and only between them can it be stopped."""
 TOLERANCE = 1e-3
 RIDGE = 1e-6
 """Added to variances, as a share of the descriptor's mean variance."""
@@ -97,18 +99,19 @@ def mixture(values: Array, settings: ClusterState, stop: Callable[[], bool] = la
 def _one_mixture(values: Array, settings: ClusterState, seed: int, stop: Callable[[], bool]):
     """Expectation and maximisation a few steps at a time, so that it can be stopped between them."""
     models = require("sklearn.mixture", extra="learn")
+    at_once = STEPS_AT_ONCE if values.shape[1] <= FEW else SLOW_STEPS_AT_ONCE
     model = models.GaussianMixture(
         settings.count,
         covariance_type=settings.covariance,
         tol=TOLERANCE,
         reg_covar=RIDGE * float(values.var(axis=0).mean()),
-        max_iter=STEPS_AT_ONCE,
+        max_iter=at_once,
         random_state=seed,
         warm_start=True,
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of steps that did not end in a maximum yet
-        for _ in range(STEPS // STEPS_AT_ONCE):
+        for _ in range(STEPS // at_once):
             if stop():
                 raise StoppedError
             model.fit(values)

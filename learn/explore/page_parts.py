@@ -36,8 +36,27 @@ def opening(request: Any) -> ExploreState:
     return ExploreState.from_toml(meta["state"]) if "state" in meta else ExploreState()
 
 
-def look_at(session: Session, values: Values, view: Any) -> Look:
+class Turns:
+    """Counts what a page was asked for, so that what nobody waits for any more stops at once: it would slow
+    down what is asked for now.
+    """
+
+    def __init__(self) -> None:
+        self._now = 0
+
+    def begin(self) -> None:
+        """Something else is asked for."""
+        self._now += 1
+
+    def over(self, ended: Callable[[], bool]) -> Callable[[], bool]:
+        """Tells, whenever called, whether the present turn is over, or `ended` says so."""
+        own = self._now
+        return lambda: self._now != own or ended()
+
+
+def look_at(session: Session, values: Values, view: Any, turns: Turns) -> Look:
     """What the controls ask for; a problem instead of an error."""
+    turns.begin()
     try:
         return session.look(state_of(values).model_copy(update={"view": view}))
     except UserError as error:
