@@ -81,12 +81,14 @@ def draw(rows: Rows, best: dict[str, float], path: Path) -> None:
     if not found:
         return
     methods = list(found)
+    # Scenes of one phase have no agreement of phases to show.
+    measures = [pair for pair in MEASURES if any(np.isfinite(found[m][pair[0]]).any() for m in methods)]
     figure = Figure(
-        figsize=(3.1 * len(MEASURES) + 1.6, 0.36 * len(methods) + 1.3),
+        figsize=(3.1 * len(measures) + 1.6, 0.36 * len(methods) + 1.3),
         layout="constrained",
     )
-    panels = figure.subplots(1, len(MEASURES), sharey=True)
-    for axes, (name, title) in zip(panels, MEASURES, strict=True):
+    panels = figure.subplots(1, len(measures), sharey=True, squeeze=False)[0]
+    for axes, (name, title) in zip(panels, measures, strict=True):
         for place, method in enumerate(methods):
             values = found[method][name]
             colour = COLOURS[4] if " " in method and "GMM" not in method else COLOURS[0]
