@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -58,9 +59,16 @@ def address(tmp_path):
     command = [sys.executable, "-m", "heterostem", "explore", str(tmp_path / "look.toml"), "--no-browser"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "HOME": str(tmp_path)}
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, cwd=tmp_path
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment,
+        cwd=tmp_path,
+        # Tests that run in the background of a script would hand on an ignored SIGINT.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     ) as process:
-        late = threading.Timer(550, process.kill)
+        late = threading.Timer(300, process.kill)
         late.start()
         try:
             lines = iter(process.stdout.readline, "")
