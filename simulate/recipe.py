@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
+from abc import abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -130,24 +131,24 @@ class Recipe(Strict):
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property
+    @abstractmethod
     def image_shape(self) -> tuple[int, int]:
         """Rows and columns (y, x) of its images."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def channel_names(self) -> tuple[str, ...]:
         """Names of the images' channels."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def parameter_names(self) -> tuple[str, ...]:
         """Columns of the corpus' `parameters`."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def descriptor_names(self) -> tuple[str, ...]:
         """Columns of the corpus' `descriptors`."""
-        raise NotImplementedError
 
     @property
     def species_names(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ Each works in two steps, `prepare`, small, for a whole batch, and `render`, larg
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from itertools import pairwise
 
 import torch
@@ -20,7 +21,7 @@ WAVES_PX = 6.0
 """Wavelength of the spatial decoder's first features, about, before they are learnt."""
 
 
-class Decoder(nn.Module):
+class Decoder(nn.Module, ABC):
     """What all decoders have."""
 
     grid: Tensor
@@ -32,13 +33,13 @@ class Decoder(nn.Module):
         self.window, self.channels = window, channels
         self.register_buffer("grid", pixel_grid(window), persistent=False)
 
+    @abstractmethod
     def prepare(self, features: Tensor, pose: Pose) -> tuple[Tensor, ...]:
         """What each patch (n, ...) is rendered from."""
-        raise NotImplementedError
 
+    @abstractmethod
     def render(self, *prepared: Tensor) -> Tensor:
         """Numbers (m, c, h, w) of some patches."""
-        raise NotImplementedError
 
     def forward(self, features: Tensor, pose: Pose) -> Tensor:
         return self.render(*self.prepare(features, pose))
@@ -99,9 +100,9 @@ class CanvasDecoder(Decoder):
         tau = torch.zeros_like(features[:, :2]) if pose.tau is None else pose.tau
         return features, matrix, tau
 
+    @abstractmethod
     def paint(self, features: Tensor) -> Tensor:
         """Canvases (n, c, y, x)."""
-        raise NotImplementedError
 
     def render(self, *prepared: Tensor) -> Tensor:
         canvas = self.paint(prepared[0])

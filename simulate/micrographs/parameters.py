@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import ClassVar
 
 from simulate.laws import Strict
@@ -33,18 +34,18 @@ class MicrographParameters(Strict):
     rotation_orders: ClassVar[tuple[int, ...]] = ()
     more_descriptors: ClassVar[tuple[str, ...]] = ()
 
+    @abstractmethod
     def most_columns(self, field: Field) -> int:
         """Bound of the number of atomic columns in a field: slots of the stored table."""
-        raise NotImplementedError
 
+    @abstractmethod
     def most_walls(self, field: Field) -> int:
         """Bound of the number of straight pieces of walls in a field."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def most_thick_nm(self) -> float:
         """Upper bound of the thickness along the beam."""
-        raise NotImplementedError
 
 
 def area_nm2(field: Field) -> float:
