@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulate.aggregate_recipe import AggregateRecipe
 from simulate.corpus import layout
@@ -172,6 +174,27 @@ def spread(values: Any, unit: str) -> str:
     """Smallest, largest and median value in words."""
     low, middle, high = np.quantile(np.asarray(values, float), (0, 0.5, 1))
     return f"{low:.4g} to {high:.4g}, median {middle:.4g} {unit}".rstrip()
+
+
+def descriptor_rows(
+    corpus: Corpus, told: Callable[[str, NDArray[np.float64]], bool]
+) -> list[tuple[str, str]]:
+    """Pixel size, the descriptors that are to be told (by name and the defined values), and how often draws
+    were repeated, over the finished samples; nothing where there are none.
+    """
+    done = corpus.indices()
+    if len(done) == 0:
+        return []
+    pixels, draws = (corpus.rows(array)[done] for array in (corpus.pixel_size, corpus.draws))
+    rows = [("pixel size", spread(pixels, "nm"))]
+    for name, values in zip(corpus.descriptor_names, corpus.rows(corpus.descriptors)[done].T, strict=True):
+        defined = values[np.isfinite(values)]
+        if len(defined) and told(name, defined):
+            unit = corpus.attributes["units"].get(name, "1")
+            rows.append((name, spread(defined, "" if unit == "1" else unit)))
+    redrawn = 1 - len(draws) / draws.sum(dtype=float)
+    again = f"{100 * redrawn:.1f} % of the parameter draws were infeasible and replaced"
+    return [*rows, ("drawn again", again)]
 
 
 def law_rows(corpus: Corpus) -> list[tuple[str, str]]:

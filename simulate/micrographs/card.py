@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from simulate.corpus.scene_truth import COLUMN_FIELDS, WALL_FIELDS, WALL_KINDS
 from simulate.laws import describe_law
 from simulate.micrographs.arrays import COLUMNS, DOMAIN, PHASE, WALLS
@@ -22,24 +20,9 @@ def law_rows(recipe: MicrographRecipe) -> list[tuple[str, str]]:
 
 def sample_rows(corpus: Corpus) -> list[tuple[str, str]]:
     """Pixel size and truth over the finished samples; nothing where there are none."""
-    from simulate.corpus.card import spread
+    from simulate.corpus.card import descriptor_rows
 
-    done = corpus.indices()
-    if len(done) == 0:
-        return []
-    pixels, draws = (corpus.rows(array)[done] for array in (corpus.pixel_size, corpus.draws))
-    truth = corpus.rows(corpus.descriptors)[done]
-    rows = [("pixel size", spread(pixels, "nm"))]
-    for name, values in zip(corpus.descriptor_names, truth.T, strict=True):
-        defined = values[np.isfinite(values)]
-        if len(defined) and defined.any():
-            unit = corpus.attributes["units"].get(name, "1")
-            rows.append((name, spread(defined, "" if unit == "1" else unit)))
-    redrawn = 1 - len(draws) / draws.sum(dtype=float)
-    return [
-        *rows,
-        ("drawn again", f"{100 * redrawn:.1f} % of the parameter draws were infeasible and replaced"),
-    ]
+    return descriptor_rows(corpus, lambda _, values: bool(values.any()))
 
 
 def columns_in_words(corpus: Corpus) -> str:

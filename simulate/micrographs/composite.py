@@ -23,7 +23,7 @@ from simulate.micrographs.frames import Frame, crystal_box
 from simulate.micrographs.misfit_strain import Distortion, relaxed_distortion
 from simulate.micrographs.mistilt import Mistilt
 from simulate.micrographs.outlines import PIECE_NM, Regions, random_bands, random_pillars
-from simulate.micrographs.parameters import MicrographParameters, area_nm2
+from simulate.micrographs.parameters import MicrographParameters, most_perovskite_columns
 from simulate.micrographs.square_crystals import Cut, TurnedCrystal, cut_out, perovskite, rock_salt
 from simulate.micrographs.structure import MicrographStructure, box_of, columns_table
 from stochgeom.errors import UserError
@@ -98,8 +98,7 @@ class CompositeParameters(MicrographParameters):
 
     def most_columns(self, field: Field) -> int:
         """Four columns in each cell of the field and of a rim around it."""
-        side = sum(field.shape) * field.pixel_size_nm
-        return math.ceil(4 / _SMALLEST_EDGE_NM**2 * (area_nm2(field) + side) + 16)
+        return most_perovskite_columns(field, _SMALLEST_EDGE_NM)
 
     def most_walls(self, field: Field) -> int:
         """Pieces of all borders."""
@@ -115,12 +114,7 @@ class CompositeParameters(MicrographParameters):
     @property
     def mistilt(self) -> Mistilt:
         """The crystals' lean."""
-        return Mistilt(
-            self.mistilt_x_mrad,
-            self.mistilt_y_mrad,
-            self.mistilt_gradient_mrad_per_nm,
-            self.mistilt_gradient_degrees,
-        )
+        return Mistilt.of(self)
 
 
 def draw_composite(

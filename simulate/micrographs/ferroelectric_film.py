@@ -25,7 +25,7 @@ from simulate.micrographs.film_layout import PIECE_NM, FilmLayout
 from simulate.micrographs.frames import Frame, crystal_box
 from simulate.micrographs.interface_steps import random_steps
 from simulate.micrographs.mistilt import Mistilt
-from simulate.micrographs.parameters import MicrographParameters, area_nm2
+from simulate.micrographs.parameters import MicrographParameters, most_perovskite_columns
 from simulate.micrographs.perovskite import OX, OZ, SITES, A, B, polar_modes
 from simulate.micrographs.structure import MicrographStructure, box_of, columns_table
 from stochgeom.errors import UserError
@@ -97,8 +97,7 @@ class FilmParameters(MicrographParameters):
 
     def most_columns(self, field: Field) -> int:
         """Four columns in each cell of the field and of a rim around it."""
-        side = sum(field.shape) * field.pixel_size_nm
-        return math.ceil(4 / _SMALLEST_EDGE_NM**2 * (area_nm2(field) + side) + 16)
+        return most_perovskite_columns(field, _SMALLEST_EDGE_NM)
 
     def most_walls(self, field: Field) -> int:
         """Pieces of walls that a field can hold: of the interface, of each stripe's border and its cut."""
@@ -115,12 +114,7 @@ class FilmParameters(MicrographParameters):
     @property
     def mistilt(self) -> Mistilt:
         """The crystal's lean."""
-        return Mistilt(
-            self.mistilt_x_mrad,
-            self.mistilt_y_mrad,
-            self.mistilt_gradient_mrad_per_nm,
-            self.mistilt_gradient_degrees,
-        )
+        return Mistilt.of(self)
 
 
 def draw_film(

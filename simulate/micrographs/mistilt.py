@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+
+
+class LeaningParameters(Protocol):
+    """Parameters of a scene whose crystals may lean."""
+
+    mistilt_x_mrad: float
+    mistilt_y_mrad: float
+    mistilt_gradient_mrad_per_nm: float
+    mistilt_gradient_degrees: float
 
 
 @dataclass(frozen=True)
@@ -22,6 +32,16 @@ class Mistilt:
     y_mrad: float
     gradient_mrad_per_nm: float
     gradient_degrees: float
+
+    @classmethod
+    def of(cls, parameters: LeaningParameters) -> Self:
+        """As a scene's parameters state it."""
+        return cls(
+            parameters.mistilt_x_mrad,
+            parameters.mistilt_y_mrad,
+            parameters.mistilt_gradient_mrad_per_nm,
+            parameters.mistilt_gradient_degrees,
+        )
 
     def at(self, points_nm: Array) -> Array:
         """Tilt (n, 2) in mrad at points (n, 2)."""

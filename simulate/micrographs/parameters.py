@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from typing import ClassVar
 
@@ -52,3 +53,9 @@ def area_nm2(field: Field) -> float:
     """Area of a field of view."""
     ny, nx = field.shape
     return ny * nx * field.pixel_size_nm**2
+
+
+def most_perovskite_columns(field: Field, edge_nm: float) -> int:
+    """Bound of the columns of square cells with this edge, four in each, in a field and a rim around it."""
+    side = sum(field.shape) * field.pixel_size_nm
+    return math.ceil(4 / edge_nm**2 * (area_nm2(field) + side) + 16)

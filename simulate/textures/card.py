@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from simulate.textures.arrays import BITS
 from simulate.textures.columns import DOUBLED
 
@@ -20,22 +18,9 @@ IMAGE_FORMATION = (
 
 def sample_rows(corpus: Corpus) -> list[tuple[str, str]]:
     """Sums over the finished samples; nothing where there are none."""
-    from simulate.corpus.card import spread
+    from simulate.corpus.card import descriptor_rows
 
-    done = corpus.indices()
-    if len(done) == 0:
-        return []
-    pixels, draws = (corpus.rows(array)[done] for array in (corpus.pixel_size, corpus.draws))
-    truth = corpus.rows(corpus.descriptors)[done]
-    rows = [("pixel size", spread(pixels, "nm"))]
-    for name, values in zip(corpus.descriptor_names, truth.T, strict=True):
-        defined = values[np.isfinite(values)]
-        if name not in DOUBLED and len(defined):
-            unit = corpus.attributes["units"].get(name, "1")
-            rows.append((name, spread(defined, "" if unit == "1" else unit)))
-    redrawn = 1 - len(draws) / draws.sum(dtype=float)
-    again = f"{100 * redrawn:.1f} % of the parameter draws were infeasible and replaced"
-    return [*rows, ("drawn again", again)]
+    return descriptor_rows(corpus, lambda name, _: name not in DOUBLED)
 
 
 def columns_in_words(corpus: Corpus) -> str:
