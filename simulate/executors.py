@@ -85,7 +85,9 @@ def _client(workers: int, scheduler: str | None, scheduler_file: str | Path | No
 
     environment = {"distributed.nanny.pre-spawn-environ": ONE_THREAD}
     # A worker that dies is replaced and its task run again; Dask's tracebacks about it would only frighten.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    # So would those of its event loop, where Ctrl-C may cancel a call before it has begun.
+    for name in ("distributed", "tornado.application"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     with dask.config.set(environment):
         with _interrupts_ignored():  # workers inherit it: Ctrl-C is the driver's, which then stops them
             cluster = distributed.LocalCluster(
