@@ -6,6 +6,7 @@ its bytes.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -40,9 +41,9 @@ class ImagedRecipe(Recipe):
         validation: ValidationSettings | None
 
     @property
+    @abstractmethod
     def phase_names(self) -> tuple[str, ...]:
         """Names of the phases, each a material, in order."""
-        raise NotImplementedError
 
     @property
     def coefficient_names(self) -> tuple[str, ...]:
