@@ -83,53 +83,22 @@ def test_a_file_with_nan_is_refused(tmp_path):
         read_micrograph(tmp_path / "a.npy", 0.02)
 
 
-SCENES = {
-    "schema": 1,
-    "name": "two-scenes",
-    "kind": "scene",
-    "samples": 2,
-    "samples_per_shard": 1,
-    "seed": 4,
-    "split": {"train": 1, "calibration": 0, "validation": 0, "test": 1},
-    "scene": {"model": "graphene", "grains": 1},
-    "field": {"shape": [12, 16], "pixel_size_nm": 0.05},
-    "microscope": {
-        "energy_ev": 60e3,
-        "convergence_mrad": 30,
-        "detectors": [{"name": "MAADF", "inner_mrad": 60, "outer_mrad": 90}],
-    },
-    "engine": {
-        "name": "multislice",
-        "sampling_angstrom": 0.16,
-        "margin_angstrom": 4,
-        "tail": "none",
-        "tile_pixels": 10,
-        "block_pixels": 10,
-    },
-    "realism": {"electrons_per_pixel": 20000},
-}
-
-
-def test_scenes_of_a_corpus_come_with_their_truth(tmp_path):
-    pytest.importorskip("abtem")
+def test_scenes_of_a_corpus_come_with_their_truth(finished_scenes):
     from simulate.corpus.reader import Corpus
-    from simulate.generate import generate
-    from simulate.recipe import Recipe
 
-    place = generate(Recipe.from_dict(SCENES), tmp_path / "two", progress=False)
-    corpus = Corpus.open(place)
-    found = corpus_micrographs(place)
-    assert [one.shape for one in found] == [(12, 16)] * 2
+    corpus = Corpus.open(finished_scenes)
+    found = corpus_micrographs(finished_scenes)
+    assert [one.shape for one in found] == [(16, 20)] * 3
     for index, one in enumerate(found):
         assert (one.image == corpus.noisy(index)).all()
         assert (one.truth.phase == corpus.scene_truth(index).phase).all()
-        assert one.pixel_size_nm == pytest.approx(0.05)
+        assert one.pixel_size_nm == pytest.approx(corpus.pixel_size[index])
         assert len(one.truth.columns) > 5
     clean = corpus_micrographs(corpus, [1], realism="clean")[0]
     assert (clean.image == corpus.clean(1)).all()
     assert (clean.image != found[1].image).any()
-    with pytest.raises(UserError, match="0 to 1"):
-        corpus_micrographs(corpus, [2])
+    with pytest.raises(UserError, match="0 to 2"):
+        corpus_micrographs(corpus, [3])
 
 
 def test_no_corpus_is_said_so(tmp_path):

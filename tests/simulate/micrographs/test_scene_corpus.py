@@ -77,15 +77,15 @@ def test_columns_lie_where_the_image_is_bright(finished_scenes):
         assert np.abs(off).max() < field.pixel_size_nm / 3
 
 
-def test_parts_make_the_same_bytes(finished_scenes, tmp_path, tiny):
-    recipe = Recipe.from_dict(tiny)
+def test_parts_make_the_same_bytes(finished_scenes, tmp_path, tiny_scenes):
+    recipe = Recipe.from_dict(tiny_scenes)
     for k in (2, 1):
         generate(recipe, tmp_path, part=(k, 2), progress=False)
     assert contents(tmp_path) == contents(finished_scenes)
 
 
-def test_a_sample_does_not_depend_on_how_many_there_are(finished_scenes, tmp_path, tiny):
-    generate(Recipe.from_dict(tiny), tmp_path, samples=1, progress=False)
+def test_a_sample_does_not_depend_on_how_many_there_are(finished_scenes, tmp_path, tiny_scenes):
+    generate(Recipe.from_dict(tiny_scenes), tmp_path, samples=1, progress=False)
     one, all_three = Corpus.open(tmp_path), Corpus.open(finished_scenes)
     assert np.array_equal(one.clean(0), all_three.clean(0))
     assert np.array_equal(one.scene_truth(0).columns, all_three.scene_truth(0).columns, equal_nan=True)
@@ -136,7 +136,7 @@ def test_card_overview_and_picture_say_what_the_truth_is(finished_scenes, tmp_pa
     assert picture[..., :3].std() > 0.1
 
 
-def test_truth_of_another_kind_is_refused(tmp_path, tiny):
+def test_truth_of_another_kind_is_refused(tmp_path, tiny_scenes):
     texture = {
         "schema": 1, "name": "lines", "kind": "texture", "samples": 1,
         "texture": {"model": "voronoi", "shape": [16, 16], "pixel_size_nm": 1, "grain_diameter_nm": 3},
@@ -171,14 +171,14 @@ def test_truth_of_another_kind_is_refused(tmp_path, tiny):
         ("materials", {"iron": {"cif": "x.cif"}}, r"materials.iron: no such phase"),
     ],
 )
-def test_a_recipe_that_cannot_be_is_refused_in_one_line(tiny, key, value, message):
+def test_a_recipe_that_cannot_be_is_refused_in_one_line(tiny_scenes, key, value, message):
     *path, last = key.split(".")
-    place = tiny
+    place = tiny_scenes
     for name in path:
         place = place[name]
     place[last] = value
     with pytest.raises(UserError, match=message) as caught:
-        Recipe.from_dict(tiny)
+        Recipe.from_dict(tiny_scenes)
     assert "\n" not in str(caught.value)
 
 
