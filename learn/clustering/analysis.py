@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from learn.clustering.mixture import Clustering, cluster
+from learn.clustering.patch_clusters import Clustering, cluster
 from learn.clustering.scan import ScanRow, check_windows, scan
 from learn.clustering.scores import LATTICE_NM, score_labels
 from learn.clustering.settings import ClusteringSettings, Covariance, Descriptor

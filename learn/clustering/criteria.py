@@ -1,9 +1,10 @@
-"""Criteria that weigh a mixture's likelihood against its freedom; the least value is the best.
+"""Criteria that weigh a mixture's likelihood against its freedom; the least value is the best, everywhere.
 
 BIC = p ln n - 2 ln L (Schwarz 1978) with p free parameters, n patches. ICL = BIC + 2 E, E = -sum r ln r the
 entropy of the responsibilities (Biernacki, Celeux, Govaert 2000, IEEE Trans. Pattern Anal. Mach. Intell. 22,
 719): clusters that overlap are charged for what they leave undecided. Both compare mixtures of the same
-descriptors of the same patches only: another window or another number of components is other data.
+descriptors of the same patches only: another window or another number of components is other data. Per patch
+they are divided by n and by nothing else, so half of a fall per patch is a gain in nats of log-likelihood.
 """
 
 from __future__ import annotations

@@ -100,7 +100,7 @@ def metrics(analysis: ClusterAnalysis) -> dict[str, Any]:
         "explained": None if explained is None else explained.tolist(),
         "clusters": [
             {"patches": int(size), "share": float(share)}
-            for size, share in zip(sizes, found.shares, strict=True)
+            for size, share in zip(sizes, found.weights, strict=True)
         ],
         "scores": None,
         "scan": [_scan_line(row) for row in analysis.rows],

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import product
 
 from learn.clustering.descriptors import describe_patches
-from learn.clustering.mixture import Clustering, cluster
+from learn.clustering.patch_clusters import Clustering, cluster
 from learn.clustering.scores import LATTICE_NM, score_labels
 from learn.clustering.settings import ClusteringSettings, Covariance, Descriptor
 from learn.micrographs.neighbours import neighbour_graph

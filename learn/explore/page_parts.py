@@ -92,7 +92,8 @@ def summary(look: Look) -> str:
         f"{len(look.patches)} patches of {w} x {h} pixels ({w * pixel:.3g} nm)",
     ]
     if look.groups is not None:
-        parts.append(f"BIC {look.groups.bic:.3f} and ICL {look.groups.icl:.3f} nats per patch")
+        bic, icl = look.groups.bic_per_patch, look.groups.icl_per_patch
+        parts.append(f"BIC {bic:.3f} and ICL {icl:.3f} nats per patch")
     parts += [f"{name} {value:.2f}" for name, value in look.scores.items()]
     return "; ".join(parts) + "."
 

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from learn.clustering.mixture import Mixture
 from learn.explore import descriptors
 from learn.explore.cache import Cache
 from learn.explore.descriptors import Descriptor
-from learn.explore.mixtures import Groups, mixture, seconds_for
+from learn.explore.mixtures import mixture, seconds_for
 from learn.explore.sources import Stamp, micrograph_of, stamp_of
 from learn.explore.state import LARGEST_COUNT, ClusterState, ExploreState, SourceState
 from learn.micrographs import Micrograph, PatchSet
@@ -58,7 +59,7 @@ class Look:
     micrograph: Micrograph | None = None
     patches: PatchSet | None = None
     descriptor: Descriptor | None = None
-    groups: Groups | None = None
+    groups: Mixture | None = None
     truth: PatchTruth | None = None
     scores: dict[str, float] = field(default_factory=dict)
     problem: str | None = None
@@ -178,7 +179,7 @@ class Session:
             return descriptors.raw_descriptor(patches, components)
         return descriptors.first_components(components, count)
 
-    def clusters(self, state: ExploreState, stop: Callable[[], bool] = lambda: False) -> Groups:
+    def clusters(self, state: ExploreState, stop: Callable[[], bool] = lambda: False) -> Mixture:
         """The mixture. StoppedError soon after `stop` says that nobody waits for it."""
         values = self.descriptor(state).values
         return self.cache.get(
@@ -190,13 +191,13 @@ class Session:
         return self.cache.has("clusters", self._cluster_key(state))
 
     def choices(self, state: ExploreState) -> list[tuple[int, float, float]]:
-        """Number of clusters, BIC and ICL (nats per patch, least is best) of the mixtures that are kept."""
+        """Number of clusters, BIC and ICL (per patch, the least is best) of the mixtures that are kept."""
         found = []
         for count in range(1, LARGEST_COUNT + 1):
             other = with_count(state, count)
             if self.has_clusters(other):
                 groups = self.clusters(other)
-                found.append((count, groups.bic, groups.icl))
+                found.append((count, groups.bic_per_patch, groups.icl_per_patch))
         return found
 
     def scores(self, state: ExploreState) -> dict[str, float]:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from learn.clustering.settings import Covariance
 from learn.files import write_text
 from stochgeom.errors import UserError, require
 
@@ -62,7 +63,7 @@ class ClusterState(Part):
     """A mixture of `count` Gaussians over the descriptor."""
 
     count: int = Field(default=5, ge=1, le=LARGEST_COUNT)
-    covariance: Literal["full", "tied", "diag", "spherical"] = "full"
+    covariance: Covariance = "full"
     seed: int = Field(default=0, ge=0)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from learn.clustering.mixture import Mixture
 from learn.micrographs import PatchSet
 from learn.micrographs.neighbours import neighbour_graph
 from learn.micrographs.patch_truth import PatchTruth, patch_truth
@@ -16,7 +17,7 @@ from stochgeom.errors import UserError
 
 from .angle_calibration import AngleCalibration
 from .angles import AngleFinding, angle_findings
-from .latent_groups import LatentGroups, gaussian_groups, latent_features, patch_components
+from .latent_groups import gaussian_groups, latent_features, patch_components
 from .model import Array, Images, PatchEncoding, PatchModel
 from .truth_scores import RegionScore, region_numbers, region_score
 
@@ -31,7 +32,7 @@ class Grouping:
     """
 
     features: str
-    groups: LatentGroups
+    groups: Mixture
     scores: tuple[RegionScore, ...]
 
 
@@ -130,10 +131,10 @@ def check_patches(model: PatchModel, patch_set: PatchSet) -> None:
         raise UserError(f"{len(patch_set)} patches; accepted: three or more to analyse")
 
 
-def chosen_groups(features: Array, most: int = MOST_GROUPS, seed: int = 0) -> LatentGroups:
-    """Groups, 1 to `most`, of the largest ICL per patch."""
+def chosen_groups(features: Array, most: int = MOST_GROUPS, seed: int = 0) -> Mixture:
+    """Groups, 1 to `most`, of the least ICL."""
     tried = [gaussian_groups(features, k, seed=seed) for k in range(1, min(most, len(features) // 5 + 1) + 1)]
-    return max(tried, key=lambda one: one.icl)
+    return min(tried, key=lambda one: one.icl)
 
 
 def _groupings(

@@ -2,69 +2,28 @@
 
 from __future__ import annotations
 
-import warnings
-from dataclasses import dataclass
-from typing import Literal
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from learn.clustering.mixture import Mixture, fit_mixture
+from learn.clustering.settings import Covariance
 from stochgeom.errors import UserError, require
 
 from .model import Array, PatchEncoding
 
-Covariance = Literal["full", "tied", "diag", "spherical"]
 STARTS = 2
 REGULARISATION = 1e-4
 """Added to the variances of standardized features: a group that is one point has no density."""
 
 
-@dataclass(frozen=True, eq=False)
-class LatentGroups:
-    """k groups of n patches: labels (n,), probabilities (n, k).
-
-    log_likelihood: mean over the patches, nats. bic: log_likelihood - parameters log(n) / (2 n), nats per
-    patch (Schwarz 1978; larger is better, minus 1 / (2 n) of what scikit-learn calls BIC); icl: the same less
-    the mean entropy of the probabilities (Biernacki, Celeux and Govaert 2000), which asks for groups that are
-    told apart.
-    """
-
-    labels: NDArray[np.int64]
-    probabilities: Array
-    log_likelihood: float
-    bic: float
-    icl: float
-
-    @property
-    def count(self) -> int:
-        """Number of groups."""
-        return self.probabilities.shape[1]
-
-
 def gaussian_groups(
     features: ArrayLike, groups: int, covariance: Covariance = "full", seed: int = 0, starts: int = STARTS
-) -> LatentGroups:
-    """A mixture of so many Gaussians over standardized features (n, f).
-
-    Groups are numbered by falling share. UserError for fewer patches than groups.
+) -> Mixture:
+    """A mixture of so many Gaussians over standardized features (n, f). UserError for fewer patches than
+    groups.
     """
-    mixture = require("sklearn.mixture", extra="learn")
     values = standardized(features)
-    if not 1 <= groups < len(values):
-        raise UserError(f"{groups} groups of {len(values)} patches; accepted: 1 to {len(values) - 1}")
-    model = mixture.GaussianMixture(
-        groups, covariance_type=covariance, n_init=starts, random_state=seed, reg_covar=REGULARISATION
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a mixture that still improves a little after its last step
-        model.fit(values)
-    probabilities = model.predict_proba(values)
-    probabilities = probabilities[:, np.argsort(-probabilities.sum(axis=0), kind="stable")]
-    likelihood = float(model.score(values))
-    bic = likelihood - model._n_parameters() * np.log(len(values)) / (2 * len(values))
-    entropy = -np.sum(probabilities * np.log(np.maximum(probabilities, 1e-300)), axis=1).mean()
-    labels = probabilities.argmax(axis=1)
-    return LatentGroups(labels, probabilities, likelihood, float(bic), float(bic - entropy))
+    return fit_mixture(values, groups, covariance, regularisation=REGULARISATION, starts=starts, seed=seed)
 
 
 def standardized(features: ArrayLike) -> Array:

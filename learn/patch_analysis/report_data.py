@@ -67,8 +67,8 @@ def _grouping(one: Grouping) -> dict[str, Any]:
     return {
         "features": one.features,
         "groups": one.groups.count,
-        "bic_nats_per_patch": one.groups.bic,
-        "icl_nats_per_patch": one.groups.icl,
+        "bic_per_patch": one.groups.bic_per_patch,
+        "icl_per_patch": one.groups.icl_per_patch,
         "scores": [asdict(score) for score in one.scores],
     }
 

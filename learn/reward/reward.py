@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from numpy.typing import ArrayLike
 
-from learn.patch_analysis.latent_groups import Covariance, LatentGroups, gaussian_groups, standardized
+from learn.clustering.mixture import Mixture
+from learn.clustering.settings import Covariance
+from learn.patch_analysis.latent_groups import gaussian_groups, standardized
 
 from .settings import Criterion
 
@@ -15,15 +17,16 @@ from .settings import Criterion
 class Reward:
     """Of groups of n patches by f features.
 
-    value: (criterion of the mixture - criterion of one Gaussian of full covariance) / f, in nats per patch
-    and feature; above 0 where there are groups. With full covariances neither criterion's difference depends
-    on how the features are scaled, turned or correlated, so representations of any model compare; divided by
-    f, a feature that shows the same groups again adds nothing, and one that shows none takes away.
+    value: (criterion of one Gaussian of full covariance - criterion of the mixture) / (2 n f): half the fall,
+    which is in nats per patch and feature; above 0 where there are groups. With full covariances neither
+    criterion's difference depends on how the features are scaled, turned or correlated, so representations of
+    any model compare; divided by f, a feature that shows the same groups again adds nothing, and one that
+    shows none takes away.
     """
 
     value: float
     features: int
-    groups: LatentGroups
+    groups: Mixture
 
 
 def reward(
@@ -37,5 +40,6 @@ def reward(
     values = standardized(features)
     found = gaussian_groups(values, clusters, covariance, seed)
     alone = gaussian_groups(values, 1, "full", seed)
-    gain = getattr(found, criterion) - getattr(alone, criterion)
-    return Reward(float(gain / values.shape[1]), values.shape[1], found)
+    n, f = values.shape
+    fall = getattr(alone, criterion) - getattr(found, criterion)  # of both the least is the best
+    return Reward(fall / (2 * n * f), f, found)

@@ -16,9 +16,9 @@ from stochgeom.errors import UserError
 
 
 class Row(BaseModel):
-    """One grouping of one representation. reward: nats per patch and feature; icl, bic: nats per patch,
-    larger is better; unexplained: share of the patches' scatter that the representation leaves; scores
-    against the truth by name, where it is known.
+    """One grouping of one representation. reward: nats per patch and feature; icl_per_patch, bic_per_patch:
+    see `learn.clustering.criteria`, the least is the best; unexplained: share of the patches' scatter that
+    the representation leaves; scores against the truth by name, where it is known.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,8 +30,8 @@ class Row(BaseModel):
     clusters: int
     patches: int
     reward: float
-    icl: float
-    bic: float
+    icl_per_patch: float
+    bic_per_patch: float
     unexplained: float
     seconds: float
     scores: dict[str, float] = {}

@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from learn.clustering.settings import Covariance
 from learn.patch_analysis.cutting import PatchCutting
 
 Criterion = Literal["icl", "bic"]
@@ -59,7 +60,7 @@ class SearchSettings(BaseModel):
     embedding: Literal["vae", "pca"] = "vae"
     features: tuple[Features, ...] = Field(default=("latents",), min_length=1)
     criterion: Criterion = "icl"
-    covariance: Literal["full", "tied", "diag", "spherical"] = "full"
+    covariance: Covariance = "full"
     epochs: int = Field(default=20, ge=1)
     width: int = Field(default=64, ge=4)
     batch_size: int = Field(default=32, ge=1, description="few patches need many small steps")

@@ -91,7 +91,7 @@ def test_mixtures_find_groups_that_are_far_apart():
         groups = mixture(values, ClusterState(count=3, covariance=covariance))
         assert (groups.labels == true).all()  # numbered by falling share
         np.testing.assert_allclose(groups.shares, [1 / 2, 1 / 3, 1 / 6])
-        assert groups.icl == pytest.approx(groups.bic, abs=1e-6)
+        assert groups.icl_per_patch == pytest.approx(groups.bic_per_patch, abs=1e-6)
     criteria = {k: mixture(values, ClusterState(count=k)).bic for k in (1, 2, 3, 4, 5)}
     assert min(criteria, key=criteria.get) == 3
 
@@ -102,8 +102,8 @@ def test_a_mixture_of_one_group_has_the_likelihood_of_a_gaussian():
     groups = mixture(values, ClusterState(count=1))
     covariance = np.cov(values.T, bias=True)
     likelihood = -0.5 * (np.linalg.slogdet(2 * np.pi * covariance)[1] + 2)
-    assert groups.log_likelihood == pytest.approx(likelihood, abs=1e-4)
-    assert groups.bic == pytest.approx(5 * np.log(400) / 400 - 2 * likelihood, abs=1e-4)
+    assert groups.log_likelihood == pytest.approx(400 * likelihood, abs=0.04)
+    assert groups.bic_per_patch == pytest.approx(5 * np.log(400) / 400 - 2 * likelihood, abs=1e-4)
 
 
 def test_a_mixture_stops_when_nobody_waits():
@@ -154,7 +154,7 @@ def test_choices_are_those_that_were_worked_out():
     for count in (2, 5):
         session.clusters(with_count(state, count))
     assert [choice[0] for choice in session.choices(state)] == [2, 5]
-    assert session.choices(state)[0][1] == session.clusters(with_count(state, 2)).bic
+    assert session.choices(state)[0][1] == session.clusters(with_count(state, 2)).bic_per_patch
 
 
 @pytest.mark.parametrize(

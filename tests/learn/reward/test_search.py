@@ -118,7 +118,7 @@ def test_a_search_goes_on_where_it_stopped(micrographs, found, tmp_path):
 
 def row(value, score, **more):
     known = {"window_nm": 1.0, "latent_size": 2, "invariances": "none", "features": "latents", "clusters": 2}
-    about = {"patches": 9, "icl": 0.0, "bic": 0.0, "unexplained": 0.1, "seconds": 1.0}
+    about = {"patches": 9, "icl_per_patch": 0.0, "bic_per_patch": 0.0, "unexplained": 0.1, "seconds": 1.0}
     return Row(**{**known, **about, "reward": value, "scores": {"ari_phase": score}, **more})
 
 
