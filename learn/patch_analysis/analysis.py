@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,9 +18,12 @@ from stochgeom.errors import UserError
 
 from .angle_calibration import AngleCalibration
 from .angles import AngleFinding, angle_findings
+from .arrays import Array, Images
 from .latent_groups import gaussian_groups, latent_features, patch_components
-from .model import Array, Images, PatchEncoding, PatchModel
 from .truth_scores import RegionScore, region_numbers, region_score
+
+if TYPE_CHECKING:
+    from learn.patch_vae import Encoding, PatchVAE
 
 ACTIVE_NATS = 0.1
 MOST_GROUPS = 8
@@ -46,9 +50,9 @@ class PatchAnalysis:
     """
 
     name: str
-    model: PatchModel
+    model: PatchVAE
     patch_set: PatchSet
-    encoding: PatchEncoding
+    encoding: Encoding
     unexplained: Array
     kl_nats: Array
     truth: PatchTruth | None
@@ -73,7 +77,7 @@ class PatchAnalysis:
 
 
 def analyse_patches(
-    model: PatchModel,
+    model: PatchVAE,
     patch_set: PatchSet,
     name: str = "model",
     calibrations: Sequence[AngleCalibration] = (),
@@ -98,7 +102,7 @@ def analyse_patches(
     made = model.reconstruct(patch_set.patches, **more)
     unexplained = _unexplained(patch_set.patches, made)
     truth = patch_truth(patch_set) if any(one.truth is not None for one in patch_set.micrographs) else None
-    fold = int(getattr(model.config, "symmetry_order", 1)) if fold is None else fold
+    fold = model.config.symmetry_order if fold is None else fold
     features = latent_features(encoding, fold)
     parts = {"patches": patch_components(patch_set.patches)} if baselines else {}
     rows = _examples(unexplained, examples, seed)
@@ -121,7 +125,7 @@ def analyse_patches(
     )
 
 
-def check_patches(model: PatchModel, patch_set: PatchSet) -> None:
+def check_patches(model: PatchVAE, patch_set: PatchSet) -> None:
     """UserError if patches differ from the model's in their window."""
     if tuple(model.window) != patch_set.window:
         raise UserError(
@@ -173,7 +177,7 @@ def _as_many(values: Array, regions: NDArray[np.int64], patch_set: PatchSet, see
     return labels
 
 
-def _divergence(encoding: PatchEncoding) -> Array:
+def _divergence(encoding: Encoding) -> Array:
     """KL of normal laws from the standard normal one (Kingma and Welling 2014, appendix B)."""
     mean, sd = np.asarray(encoding.mean), np.maximum(np.asarray(encoding.sd), 1e-12)
     return np.asarray((0.5 * (mean**2 + sd**2 - 1) - np.log(sd)).mean(axis=0))

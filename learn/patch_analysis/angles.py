@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,11 @@ from learn.micrographs.patch_truth import PatchTruth, patch_truth
 from stochgeom.errors import UserError
 
 from .angle_calibration import FEWEST, AngleCalibration, AngleScore, Quantity
+from .arrays import Array
 from .circular import circular_mean
-from .model import Array, PatchEncoding
+
+if TYPE_CHECKING:
+    from learn.patch_vae import Encoding
 
 SMALLEST_PM = 3.0
 """Polar displacements below have no direction worth the name."""
@@ -82,7 +86,7 @@ def inside_one_region(patch_set: PatchSet, truth: PatchTruth) -> NDArray[np.bool
 
 
 def angle_findings(
-    encoding: PatchEncoding,
+    encoding: Encoding,
     patch_set: PatchSet,
     truth: PatchTruth,
     calibrations: Sequence[AngleCalibration] = (),
@@ -114,7 +118,7 @@ def angle_findings(
     return findings
 
 
-def fitted_calibrations(encoding: PatchEncoding, patch_set: PatchSet) -> list[AngleCalibration]:
+def fitted_calibrations(encoding: Encoding, patch_set: PatchSet) -> list[AngleCalibration]:
     """The zero and the sense of an angle for each quantity that is known of the patches and varies over them.
 
     UserError if there is no angle, or no such quantity.

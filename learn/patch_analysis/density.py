@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import gaussian_kde
 
-from .model import Array
+from .arrays import Array
 
 MOST = 3000
 """Points that a density is made from; more would change the picture by less than its line width."""

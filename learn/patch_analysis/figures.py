@@ -87,8 +87,7 @@ def _drawings(analysis: PatchAnalysis) -> dict[str, Callable[[], Figure | None]]
 
 def own_maps(analysis: PatchAnalysis) -> list[PatchMap]:
     """What the model says of patches, their groups and their reconstruction."""
-    order = int(getattr(analysis.model.config, "symmetry_order", 1))
-    maps = latent_maps(analysis.encoding, order)
+    maps = latent_maps(analysis.encoding, analysis.model.config.symmetry_order)
     maps += [
         PatchMap(f"{one.groups.count} groups by {one.features}", one.groups.labels, "group")
         for one in analysis.groupings

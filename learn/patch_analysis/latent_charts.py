@@ -11,9 +11,9 @@ import numpy as np
 from learn.micrographs.plots import label_colour
 from learn.plots import GREY, INK, new_figure
 
+from .arrays import Array, Images
 from .density import density_of_one, density_of_two, levels_holding, span
 from .manifold import Manifold
-from .model import Array, Images
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -9,7 +11,10 @@ from learn.clustering.mixture import Mixture, fit_mixture
 from learn.clustering.settings import Covariance
 from stochgeom.errors import UserError, require
 
-from .model import Array, PatchEncoding
+from .arrays import Array
+
+if TYPE_CHECKING:
+    from learn.patch_vae import Encoding
 
 STARTS = 2
 REGULARISATION = 1e-4
@@ -41,7 +46,7 @@ def standardized(features: ArrayLike) -> Array:
     return (values[:, kept] - values[:, kept].mean(axis=0)) / spread[kept]
 
 
-def latent_features(encoding: PatchEncoding, fold: int = 1) -> dict[str, Array]:
+def latent_features(encoding: Encoding, fold: int = 1) -> dict[str, Array]:
     """Features (n, f) by name: "latents", the means; where there is an angle also "angle", the cosine and
     sine of `fold` times it, and "latents and angle". `fold` is the symmetry of what is looked for: 6 for
     grains of graphene, 1 for directions.

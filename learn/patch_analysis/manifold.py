@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from stochgeom.errors import UserError
 
-from .model import Array, Images, PatchModel
+from .arrays import Array, Images
+
+if TYPE_CHECKING:
+    from learn.patch_vae import PatchVAE
 
 QUANTILES = (0.02, 0.98)
 """Of the data, between which latent numbers go: beyond, a decoder has seen nothing."""
@@ -32,7 +35,7 @@ class Manifold:
 
 
 def latent_manifold(
-    model: PatchModel,
+    model: PatchVAE,
     latents: ArrayLike,
     pair: tuple[int, ...] | None = None,
     steps: int = 9,
@@ -60,7 +63,7 @@ def latent_manifold(
 
 
 def traversals(
-    model: PatchModel,
+    model: PatchVAE,
     latents: ArrayLike,
     steps: int = 9,
     quantiles: tuple[float, float] = QUANTILES,
@@ -81,7 +84,7 @@ def traversals(
 
 
 def decoded(
-    model: PatchModel, codes: Array, of_class: int | None = None, condition: float | None = None
+    model: PatchVAE, codes: Array, of_class: int | None = None, condition: float | None = None
 ) -> Images:
     """Images of codes (m, l), unturned and unmoved, all of one class and one condition."""
     more: dict[str, Any] = {}

@@ -12,12 +12,12 @@ from learn.micrographs import PatchSet
 from learn.micrographs.plots import plot_map
 from learn.plots import new_figure
 
-from .model import PatchEncoding
-
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
+
+    from learn.patch_vae import Encoding
 
 Look = Literal["number", "signed", "cyclic", "group"]
 WIDTH = 10.4
@@ -36,7 +36,7 @@ class PatchMap:
     names: Sequence[str] = ()
 
 
-def latent_maps(encoding: PatchEncoding, symmetry_order: int = 1) -> list[PatchMap]:
+def latent_maps(encoding: Encoding, symmetry_order: int = 1) -> list[PatchMap]:
     """Everything that a model says of patches, one map each."""
     period = 360 / symmetry_order
     maps = [PatchMap(f"z{k + 1}", values) for k, values in enumerate(np.asarray(encoding.mean).T)]

@@ -12,9 +12,9 @@ from learn.plots import INK, condition_colour, new_figure
 from learn.texture_analysis.image_grid import image_grid, name_row, title
 from learn.texture_analysis.loss_plots import STYLES, loss_terms
 
+from .arrays import Array, Images
 from .circular import wrapped
 from .latent_charts import show_patch
-from .model import Array, Images
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -40,15 +40,14 @@ def metrics(analyses: Sequence[PatchAnalysis]) -> dict[str, Any]:
 
 
 def _model(one: PatchAnalysis) -> dict[str, Any]:
-    config = one.model.config
     return {
         "name": one.name,
         "patches": len(one.patch_set),
         "window_px": list(one.patch_set.window),
         "channels": one.patch_set.channels,
         "pixel_size_nm": one.patch_set.pixel_size_nm,
-        "config": config.model_dump(mode="json") if hasattr(config, "model_dump") else {},
-        "about": dict(getattr(one.model, "about", {})),
+        "config": one.model.config.model_dump(mode="json"),
+        "about": dict(one.model.about),
         "epochs": len(one.model.history),
         "unexplained_mean": float(one.unexplained.mean()),
         "unexplained_median": float(np.median(one.unexplained)),

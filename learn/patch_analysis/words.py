@@ -33,7 +33,7 @@ def _what(data: Data) -> str:
 
 def _model(one: Data) -> str:
     config = one["config"]
-    free = ", ".join(config.get("invariances", [])) or "none"
+    free = ", ".join(config["invariances"]) or "none"
     size = len(one["kl_nats"])
     return (
         f"“{one['name']}” describes a patch by {size} latent number{'s' if size > 1 else ''}, of which "

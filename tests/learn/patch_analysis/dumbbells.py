@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+
+from learn.patch_vae import PatchVAEConfig
 
 SIDE = 20
 
@@ -39,15 +40,12 @@ class DumbbellModel:
     window: tuple[int, int] = (SIDE, SIDE)
     pixel_size_nm: float = 0.02
     latent_size: int = 2
+    about: dict[str, Any] = field(default_factory=dict)
 
     @property
     def config(self):
-        return SimpleNamespace(
-            latent_size=2,
-            classes=self.classes,
-            condition=None,
-            invariances=frozenset({"rotation", *(("translation",) if self.shifts else ())}),
-            symmetry_order=1,
+        return PatchVAEConfig(
+            classes=self.classes, invariances=("rotation", "translation") if self.shifts else ("rotation",)
         )
 
     def encode(self, patches, condition=None, labels=None):
