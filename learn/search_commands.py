@@ -103,7 +103,7 @@ def search(
     """
     from learn.cli import validated
     from learn.patch_analysis.cutting import PatchCutting
-    from learn.patch_commands import micrographs_at
+    from learn.patch_commands.sources import micrographs_at
     from learn.reward import SearchSettings, run_search
     from learn.reward.outputs import write_search
     from learn.reward.rows import rows_markdown
