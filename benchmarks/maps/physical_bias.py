@@ -223,7 +223,7 @@ def chosen(done: list[dict[str, Any]]) -> dict[str, float]:
 def draw_maps(options: argparse.Namespace, best: dict[str, float], path: Path) -> None:
     """The first scored micrograph, its true regions, and the clusters of each model without and with tv."""
     case = cases_of(options, "score")[0]
-    panels = [("true regions", case.truth.region)]
+    panels = [("true regions", np.unique(case.truth.region, return_inverse=True)[1])]
     for model in options.models:
         for method in (model, f"{model} tv"):
             row = {"method": method, "weight": best.get(method, 0.0), "seed": 0}
