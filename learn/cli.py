@@ -328,7 +328,8 @@ def report(
     for name in (*cut, *_given({"refine": refine})):
         raise UserError(f"--{name} is for autoencoders; {model} is none")
     from learn.error_analysis import analyse
-    from learn.report import check_writable, write_report
+    from learn.report import write_report
+    from learn.report_page import check_writable
     from learn.steps import Steps
     from simulate.corpus.reader import Corpus
 

@@ -187,7 +187,7 @@ def cluster(
     from learn.clustering.settings import clustering_settings
     from learn.clustering.sources import Cutting, micrographs_at
     from learn.clustering.sources import cut as cut_micrographs
-    from learn.report import check_writable
+    from learn.report_page import check_writable
 
     settings = clustering_settings(**(mixture or MixtureOptions()).given())
     plan = (scan or ScanOptions()).plan()

@@ -11,7 +11,7 @@ import numpy as np
 from learn.foreground import find_foreground
 from learn.image_measures import outline
 from learn.labels import formula
-from learn.plots import GREY, INK, condition_colour, new_figure
+from learn.plots import GREY, INK, bare_panel, condition_colour, new_figure
 from stochgeom.descriptors import describe
 from stochgeom.pictures import draw_aggregate, species_colour
 from stochgeom.projection import Field
@@ -73,10 +73,7 @@ def _example(line: np.ndarray, analysis: Analysis, condition: ConditionAnalysis,
         draw_aggregate(axes, one, Field((160, 160), side / 160, centre), legend=False)
         _caption(axes, _facts(one))
     for axes in line:
-        axes.set_xticks([])
-        axes.set_yticks([])
-        axes.grid(False)
-        axes.spines[:].set_visible(False)
+        bare_panel(axes)
     for axes in line[1 + len(shown) :]:
         axes.set_axis_off()
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # Conditions and the species of the pictures have colours of their own, all told apart by the colour-blind.
 CONDITION_COLOURS = ("#3B4CC0", "#B5446E", "#2E8B6F", "#8A6D00")
-INK, GREY, LIGHT = "#1f2430", "#8a909c", "#e6e8ec"
+INK, GREY, FRAME, LIGHT = "#1f2430", "#8a909c", "#c9ced6", "#e6e8ec"
 DENSE = 1500  # points from which a density is drawn instead of single points
 DPI = 130
 
@@ -79,7 +79,23 @@ def png(figure: Figure, colours: int | None = None) -> bytes:
 
 def data_uri(figure: Figure, colours: int | None = 128) -> str:
     """The figure as a data URI for an HTML page; `colours` as in `png`."""
-    return "data:image/png;base64," + base64.b64encode(png(figure, colours)).decode("ascii")
+    return png_uri(png(figure, colours))
+
+
+def png_uri(content: bytes) -> str:
+    """A PNG as a data URI, so that a page needs no other file."""
+    return "data:image/png;base64," + base64.b64encode(content).decode("ascii")
+
+
+def bare_panel(axes: Axes, frame: str | None = None) -> None:
+    """No ticks and no grid about an image; a thin frame of that colour, or none."""
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.grid(False)
+    axes.spines[:].set_visible(frame is not None)
+    if frame is not None:
+        axes.spines[:].set_color(frame)
+        axes.spines[:].set_linewidth(0.6)
 
 
 def new_figure(width: float, height: float, layout: Literal["constrained"] | None = "constrained") -> Figure:

@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from learn import example_plots, plots, report_words
 from learn.error_analysis import Analysis
+from learn.files import write_text
 from learn.reference import BEST_ESTIMATOR
 from learn.report_data import metrics, predictions_csv
-from stochgeom.errors import UserError, require
+from learn.report_page import METRICS, PREDICTIONS, REPORT, check_writable, rendered, unwritable
 
 if TYPE_CHECKING:
     from learn.conditions import Condition
 
-REPORT, METRICS, PREDICTIONS = "report.html", "metrics.json", "predictions.csv"
 TRAINING_METRICS = "metrics.jsonl"
 TEMPLATE = "report.html.j2"
+FILTERS = (
+    "number", "significant", "percent", "interval", "typical_error", "bin_error", "best_baseline", "words",
+)  # fmt: skip
 
 
 def write_report(analysis: Analysis, out: str | Path) -> Path:
@@ -34,11 +37,11 @@ def write_report(analysis: Analysis, out: str | Path) -> Path:
     data = metrics(analysis)
     page = render(analysis, data)
     try:
-        _write(out / METRICS, json.dumps(data, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
-        _write(out / PREDICTIONS, predictions_csv(analysis))
-        _write(out / REPORT, page)
+        write_text(out / METRICS, json.dumps(data, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+        write_text(out / PREDICTIONS, predictions_csv(analysis))
+        write_text(out / REPORT, page)
     except OSError as error:
-        raise _unwritable(out, error) from error
+        raise unwritable(out, error) from error
     return out / REPORT
 
 
@@ -47,19 +50,17 @@ def render(analysis: Analysis, data: dict[str, Any]) -> str:
     with plots.styled():
         figures = _figures(analysis)
     recipe = json.dumps(analysis.corpus.recipe.canonical, indent=1, ensure_ascii=False)
-    return str(
-        _environment()
-        .get_template(TEMPLATE)
-        .render(
-            data=data,
-            summary=report_words.summary(data),
-            names=list(analysis.target_names),
-            rows=headline_rows(data, list(analysis.target_names)),
-            figures=figures,
-            recipe=recipe,
-            commands=commands(data),
-            published=BEST_ESTIMATOR,
-        )
+    return rendered(
+        TEMPLATE,
+        {name: getattr(report_words, name) for name in FILTERS},
+        data=data,
+        summary=report_words.summary(data),
+        names=list(analysis.target_names),
+        rows=headline_rows(data, list(analysis.target_names)),
+        figures=figures,
+        recipe=recipe,
+        commands=commands(data),
+        published=BEST_ESTIMATOR,
     )
 
 
@@ -129,45 +130,3 @@ def _figures(analysis: Analysis) -> dict[str, Any]:
             for channel, name in enumerate(analysis.corpus.channel_names)
         },
     }
-
-
-def _environment() -> Any:
-    jinja2 = require("jinja2", extra="learn")
-    loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
-    environment = jinja2.Environment(
-        loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    for name in (
-        "number",
-        "significant",
-        "percent",
-        "interval",
-        "typical_error",
-        "bin_error",
-        "best_baseline",
-        "words",
-    ):
-        environment.filters[name] = getattr(report_words, name)
-    return environment
-
-
-def check_writable(out: Path) -> None:
-    """Make the folder `out` and try it, before work that would be lost; UserError if it cannot be written."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        probe = out / f".{REPORT}.probe"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise _unwritable(out, error) from error
-
-
-def _unwritable(out: Path, error: OSError) -> UserError:
-    return UserError(f"the report cannot be written to {out}: {error.strerror or error}")
-
-
-def _write(path: Path, text: str) -> None:
-    """Replace a file whole, or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,8 @@ from learn import report_words
 from learn.clustering.analysis import ClusterAnalysis
 from learn.clustering.saving import metrics, pictures, save_clusters
 from learn.clustering.scan import best_row, comparable
-from learn.report import REPORT
-from stochgeom.errors import UserError, require
+from learn.plots import png_uri
+from learn.report_page import REPORT, rendered, unwritable
 from stochgeom.files import write_text
 
 TEMPLATE = "cluster_report.html.j2"
@@ -31,7 +30,7 @@ def write_cluster_report(analysis: ClusterAnalysis, out: str | Path) -> Path:
     try:
         write_text(out / REPORT, page)
     except OSError as error:
-        raise UserError(f"the report cannot be written to {out}: {error.strerror or error}") from error
+        raise unwritable(out, error) from error
     return out / REPORT
 
 
@@ -41,28 +40,17 @@ def render(analysis: ClusterAnalysis, drawn: dict[str, bytes]) -> str:
     best = [id(best_row(group)) for group in comparable(list(analysis.rows))]
     for line, row in zip(data["scan"], analysis.rows, strict=True):
         line["best"] = id(row) in best
-    figures = {name: _uri(content) for name, content in drawn.items()}
+    figures = {name: png_uri(content) for name, content in drawn.items()}
     names = data["patches"]["micrographs"]
-    jinja2 = require("jinja2", extra="learn")
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parents[1] / "templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters |= {"number": report_words.number, "significant": report_words.significant}
-    return str(
-        environment.get_template(TEMPLATE).render(
-            data=data,
-            title=names[0] if len(names) == 1 else f"{len(names)} micrographs",
-            summary=summary(data),
-            maps=[
-                (name, figures[f"map-{k + 1}"]) for k, name in enumerate(names) if f"map-{k + 1}" in figures
-            ],
-            figures={"components": None, "scan": None, **figures},
-            scan_remarks=sum("too few" in " ".join(row.remarks) for row in analysis.rows),
-        )
+    return rendered(
+        TEMPLATE,
+        {"number": report_words.number, "significant": report_words.significant},
+        data=data,
+        title=names[0] if len(names) == 1 else f"{len(names)} micrographs",
+        summary=summary(data),
+        maps=[(name, figures[f"map-{k + 1}"]) for k, name in enumerate(names) if f"map-{k + 1}" in figures],
+        figures={"components": None, "scan": None, **figures},
+        scan_remarks=sum("too few" in " ".join(row.remarks) for row in analysis.rows),
     )
 
 
@@ -114,7 +102,3 @@ def _preferred(data: dict[str, Any]) -> list[str]:
                 f"{row['settings']['clusters']} clusters of {row['settings']['covariance']} covariance."
             )
     return lines
-
-
-def _uri(content: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(content).decode("ascii")

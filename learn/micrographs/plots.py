@@ -12,6 +12,7 @@ from learn.micrographs.cells import image_tiling
 from learn.micrographs.micrograph import Micrograph
 from learn.micrographs.neighbours import NeighbourGraph, neighbour_graph
 from learn.micrographs.patch_set import PatchSet
+from learn.plots import bare_panel
 from stochgeom.errors import UserError
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def patch_montage(
     lines = -(-n // columns)
     grid = figure.subplots(lines * channels, columns, squeeze=False)
     for place, axes in np.ndenumerate(grid):
-        _without_frame(axes)
+        bare_panel(axes)
         k, channel = (place[0] // channels) * columns + place[1], place[0] % channels
         if k >= n:
             axes.set_visible(False)
@@ -202,19 +203,11 @@ def _legend(axes: Axes, labels: NDArray[Any], names: Sequence[str]) -> None:
 
 
 def _bare(axes: Axes, micrograph: Micrograph) -> None:
-    _without_frame(axes)
+    bare_panel(axes)
     ny, nx = micrograph.shape
     axes.set_xlim(-0.5, nx - 0.5)
     axes.set_ylim(ny - 0.5, -0.5)
     axes.set_aspect("equal")
-
-
-def _without_frame(axes: Axes) -> None:
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.grid(False)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
 
 
 def _frame(axes: Axes, colour: str) -> None:

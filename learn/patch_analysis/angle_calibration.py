@@ -18,7 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from learn.files import write_text
 from stochgeom.errors import UserError
 
-from .circular import Array, circular_errors, circular_mean, circular_median
+from .arrays import Array
+from .circular import circular_errors, circular_mean, circular_median
 
 FORMAT = "heterostem angle calibration"
 FEWEST = 8

@@ -7,11 +7,12 @@ Circular Data (1993), section 2.3. Data of period p are multiplied by 360 / p (F
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from stochgeom.errors import UserError
 
-Array = NDArray[np.float64]
+from .arrays import Array
+
 BINS = 1440
 """Of the search for a median: a quarter of a degree at a period of 360."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from learn.micrographs.plots import label_colour
-from learn.plots import GREY, INK, new_figure
+from learn.plots import FRAME, GREY, INK, bare_panel, new_figure
 
 from .arrays import Array, Images
 from .density import density_of_one, density_of_two, levels_holding, span
@@ -158,12 +158,7 @@ def show_patch(axes: Any, image: Array | Images, low: float, high: float, cmap: 
     """A patch (h, w) in a bare panel."""
     top = high if high > low else low + 1e-9
     axes.imshow(image, cmap=cmap, vmin=low, vmax=top, interpolation="nearest", aspect="auto")
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.grid(False)
-    axes.spines[:].set_visible(True)
-    axes.spines[:].set_color("#c9ced6")
-    axes.spines[:].set_linewidth(0.6)
+    bare_panel(axes, FRAME)
 
 
 def _short(value: float) -> str:

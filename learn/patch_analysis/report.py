@@ -4,7 +4,6 @@ numbers of every patch and all pictures beside it.
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,8 +11,9 @@ from typing import Any
 
 from learn import report_words
 from learn.files import write_text
-from learn.report import METRICS, REPORT, check_writable
-from stochgeom.errors import UserError, require
+from learn.plots import png_uri
+from learn.report_page import METRICS, REPORT, check_writable, rendered, unwritable
+from stochgeom.errors import UserError
 
 from . import words
 from .analysis import PatchAnalysis
@@ -52,39 +52,23 @@ def write_patch_report(analyses: Sequence[PatchAnalysis], out: str | Path) -> Pa
         write_text(out / METRICS, json.dumps(data, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
         write_text(out / REPORT, page)
     except OSError as error:
-        raise UserError(f"the report cannot be written to {out}: {error.strerror or error}") from error
+        raise unwritable(out, error) from error
     return out / REPORT
 
 
 def render(data: dict[str, Any], made: Sequence[Pictures]) -> str:
     """The page, from the data of the analyses and the pictures of each."""
     rows = words.score_rows(data)
-    return str(
-        _environment()
-        .get_template(TEMPLATE)
-        .render(
-            data=data,
-            summary=words.summary(data),
-            rows=rows,
-            kinds={kind: name for kind, name in KINDS.items() if any(kind in row["scores"] for row in rows)},
-            quantities=words.QUANTITIES,
-            parts=[
-                (one, {name: _uri(content) for name, content in pictures_of.items()})
-                for one, pictures_of in zip(data["models"], made, strict=True)
-            ],
-        )
+    return rendered(
+        TEMPLATE,
+        {"number": report_words.number, "percent": report_words.percent},
+        data=data,
+        summary=words.summary(data),
+        rows=rows,
+        kinds={kind: name for kind, name in KINDS.items() if any(kind in row["scores"] for row in rows)},
+        quantities=words.QUANTITIES,
+        parts=[
+            (one, {name: png_uri(content) for name, content in pictures_of.items()})
+            for one, pictures_of in zip(data["models"], made, strict=True)
+        ],
     )
-
-
-def _uri(content: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(content).decode("ascii")
-
-
-def _environment() -> Any:
-    jinja2 = require("jinja2", extra="learn")
-    loader = jinja2.FileSystemLoader(Path(__file__).parents[1] / "templates")
-    environment = jinja2.Environment(
-        loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    environment.filters |= {"number": report_words.number, "percent": report_words.percent}
-    return environment

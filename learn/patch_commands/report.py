@@ -23,7 +23,7 @@ def report_patches(
 ) -> None:
     """Report on autoencoders of patches: one HTML page, metrics.json, latent numbers and pictures."""
     from learn.patch_analysis.report import write_patch_report
-    from learn.report import check_writable
+    from learn.report_page import check_writable
 
     if limit is not None and limit < 1:
         raise UserError(f"--limit = {limit}: accepted: 1 or more micrographs")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from learn.plots import new_figure
+from learn.plots import FRAME, bare_panel, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,7 +53,7 @@ def title(axes: Axes, words: str, size: float = 7.2) -> None:
 def show_image(axes: Axes, image: np.ndarray) -> None:
     """An image (ny, nx) from 0, white, to 1, black."""
     axes.imshow(image, cmap="gray_r", vmin=0, vmax=1, interpolation="nearest", aspect="auto")
-    _bare(axes)
+    bare_panel(axes, FRAME)
 
 
 def show_map(axes: Axes, values: np.ndarray, top: float) -> None:
@@ -62,20 +62,11 @@ def show_map(axes: Axes, values: np.ndarray, top: float) -> None:
 
     norm = PowerNorm(0.5, vmin=0, vmax=max(top, 1e-12), clip=True)
     axes.imshow(values, cmap="magma", norm=norm, interpolation="nearest", aspect="auto")
-    _bare(axes)
+    bare_panel(axes, FRAME)
 
 
 def show_difference(axes: Axes, values: np.ndarray, limit: float) -> None:
     """A map of differences (ny, nx), blue below zero, red above."""
     limit = max(limit, 1e-12)
     axes.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest", aspect="auto")
-    _bare(axes)
-
-
-def _bare(axes: Any) -> None:
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.grid(False)
-    axes.spines[:].set_visible(True)
-    axes.spines[:].set_color("#c9ced6")
-    axes.spines[:].set_linewidth(0.6)
+    bare_panel(axes, FRAME)

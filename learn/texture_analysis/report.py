@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 from learn import report_words
 from learn.files import write_text
 from learn.plots import data_uri, styled
-from learn.report import METRICS, PREDICTIONS, REPORT, check_writable
-from stochgeom.errors import UserError, require
+from learn.report_page import METRICS, PREDICTIONS, REPORT, check_writable, rendered, unwritable
 
 from . import latent_plots, loss_plots, pictures, plots, words
 from .analysis import Models, TextureAnalysis, analyse_textures
@@ -74,7 +73,7 @@ def write_analysis(analysis: TextureAnalysis, out: str | Path) -> Path:
         write_text(out / PREDICTIONS, predictions_csv(analysis))
         write_text(out / REPORT, page)
     except OSError as error:
-        raise UserError(f"the report cannot be written to {out}: {error.strerror or error}") from error
+        raise unwritable(out, error) from error
     return out / REPORT
 
 
@@ -83,19 +82,22 @@ def render(analysis: TextureAnalysis, data: dict[str, Any]) -> str:
     with styled():
         figures = _figures(analysis)
     columns = [column for column in COLUMNS if _applies(data, column["key"])]
-    return str(
-        _environment()
-        .get_template(TEMPLATE)
-        .render(
-            data=data,
-            summary=words.summary(data),
-            columns=columns,
-            rows=result_rows(data, columns),
-            readings=reading_rows(data, columns),
-            several=any(len(one["members"]) > 1 for one in data["groups"]),
-            sample_rows=[("the originals", data["originals"]), *data["samples"].items()],
-            figures=figures,
-        )
+    return rendered(
+        TEMPLATE,
+        {
+            "number": report_words.number,
+            "percent": report_words.percent,
+            "in_unit": words.in_unit,
+            "spread": words.spread,
+        },
+        data=data,
+        summary=words.summary(data),
+        columns=columns,
+        rows=result_rows(data, columns),
+        readings=reading_rows(data, columns),
+        several=any(len(one["members"]) > 1 for one in data["groups"]),
+        sample_rows=[("the originals", data["originals"]), *data["samples"].items()],
+        figures=figures,
     )
 
 
@@ -200,18 +202,3 @@ def _figures(analysis: TextureAnalysis) -> dict[str, Any]:
             for group in analysis.groups
         ],
     }
-
-
-def _environment() -> Any:
-    jinja2 = require("jinja2", extra="learn")
-    loader = jinja2.FileSystemLoader(Path(__file__).parents[1] / "templates")
-    environment = jinja2.Environment(
-        loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    environment.filters |= {
-        "number": report_words.number,
-        "percent": report_words.percent,
-        "in_unit": words.in_unit,
-        "spread": words.spread,
-    }
-    return environment
