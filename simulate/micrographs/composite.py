@@ -25,7 +25,7 @@ from simulate.micrographs.mistilt import Mistilt
 from simulate.micrographs.outlines import PIECE_NM, Regions, random_bands, random_pillars
 from simulate.micrographs.parameters import MicrographParameters, most_perovskite_columns
 from simulate.micrographs.square_crystals import Cut, TurnedCrystal, cut_out, perovskite, rock_salt
-from simulate.micrographs.structure import MicrographStructure, box_of, columns_table
+from simulate.micrographs.structure import MicrographStructure, box_of, columns_table, within
 from stochgeom.errors import UserError
 from stochgeom.projection import Field
 
@@ -140,7 +140,7 @@ def draw_composite(
     cut = cut_out(crystals, regions.at, frame, plane)
     alloyed = np.where(rng.random(len(cut.numbers)) < parameters.strontium_share, _SR, _LA)
     columns = _columns(cut, crystals, frame)
-    keep, kept = (((p[:, :2] >= low) & (p[:, :2] < high)).all(axis=1) for p in (cut.positions_nm, columns))
+    keep, kept = within(cut.positions_nm, low, high), within(columns, low, high)
     return MicrographStructure(
         parameters=parameters,
         numbers=np.where(cut.numbers == _LA, alloyed, cut.numbers)[keep],

@@ -27,7 +27,7 @@ from simulate.micrographs.interface_steps import random_steps
 from simulate.micrographs.mistilt import Mistilt
 from simulate.micrographs.parameters import MicrographParameters, most_perovskite_columns
 from simulate.micrographs.perovskite import OX, OZ, SITES, A, B, polar_modes
-from simulate.micrographs.structure import MicrographStructure, box_of, columns_table
+from simulate.micrographs.structure import MicrographStructure, box_of, columns_table, within
 from stochgeom.errors import UserError
 from stochgeom.projection import Field
 
@@ -137,7 +137,7 @@ def draw_film(
     )
     positions, site, inside = _atoms(film, frame, depth)
     columns = _columns(film, frame)
-    keep, kept = _within(positions, low, high), _within(columns, low, high)
+    keep, kept = within(positions, low, high), within(columns, low, high)
     chemistry = _chemistry(film, materials["SrTiO3"])
     phase = np.where(inside, FILM, SUBSTRATE)[keep].astype(np.int64)
     return MicrographStructure(
@@ -155,10 +155,6 @@ def draw_film(
         ).astype(np.uint8),
         domain_at=lambda x, y: film.domain(frame.crystal(x, y)),
     )  # fmt: skip
-
-
-def _within(places: Array, low: Array, high: Array) -> NDArray[np.bool_]:
-    return np.asarray(((places[:, :2] >= low) & (places[:, :2] < high)).all(axis=1))
 
 
 def _layout(

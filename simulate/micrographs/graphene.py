@@ -24,7 +24,7 @@ from simulate.exact_numbers import NonNegativeFloat, PositiveFloat
 from simulate.micrographs.grains import nearest_seed, voronoi_walls
 from simulate.micrographs.parameters import MicrographParameters, area_nm2
 from simulate.micrographs.sheet import Sheet, bulk, relaxed, tidied
-from simulate.micrographs.structure import MicrographStructure, box_of, columns_table
+from simulate.micrographs.structure import MicrographStructure, box_of, columns_table, within
 from stochgeom.errors import InfeasibleParametersError
 from stochgeom.projection import Field
 
@@ -192,7 +192,7 @@ def _honeycomb(a: float, angle: float, low: Array, high: Array, offset: Array) -
     steps = np.stack(np.meshgrid(*[np.arange(-reach, reach + 1)] * 2, indexing="ij"), axis=-1).reshape(-1, 2)
     corners = (steps + offset) @ lattice + middle
     sites = (corners[:, None] + np.array([[0.0, 0.0], [1 / 3, 1 / 3]]) @ lattice).reshape(-1, 2)
-    return sites[((sites >= low) & (sites < high)).all(axis=1)]
+    return sites[within(sites, low, high)]
 
 
 def _with_defects(

@@ -83,6 +83,13 @@ def box_of(field: Field, margin_nm: float) -> tuple[NDArray[np.float64], NDArray
     return centre - half, centre + half
 
 
+def within(
+    places: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Which places (n, 2 or more; x and y come first) lie in a box: low (2,) does, high (2,) does not."""
+    return np.asarray(((places[:, :2] >= low) & (places[:, :2] < high)).all(axis=1))
+
+
 def columns_table(**fields: NDArray[np.float64] | float) -> NDArray[np.float64]:
     """Table (m, 10) of atomic columns from its fields (m,), or one number for all; fields that are not given
     are NaN. `x_nm` (m,) is needed. UserError for a field that there is none of.

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from simulate.corpus.scene_truth import NO_REGION, WALL_KINDS, SceneTruth
 from simulate.micrographs.parameters import MicrographParameters
-from simulate.micrographs.structure import MicrographStructure, Region
+from simulate.micrographs.structure import MicrographStructure, Region, within
 from stochgeom.projection import Field
 
 Array = NDArray[np.float64]
@@ -45,7 +45,7 @@ def _edges(field: Field) -> tuple[Array, Array]:
 
 def _inside(columns: Array, field: Field) -> Array:
     low, high = _edges(field)
-    kept = columns[((columns[:, :2] >= low) & (columns[:, :2] < high)).all(axis=1)]
+    kept = columns[within(columns, low, high)]
     return kept[np.lexsort((kept[:, 0], kept[:, 1]))]
 
 
