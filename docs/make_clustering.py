@@ -11,7 +11,8 @@ from pathlib import Path
 from learn.clustering import clustering_settings
 from learn.clustering.analysis import analyse_clusters
 from learn.clustering.plots import map_figure
-from learn.clustering.sources import Cutting, cut, micrographs_at
+from learn.clustering.sources import Cutting, cut
+from learn.micrographs.reading import micrographs_at
 from learn.plots import png, styled
 
 

@@ -185,8 +185,9 @@ def cluster(
     from learn.clustering.analysis import analyse_clusters
     from learn.clustering.report import write_cluster_report
     from learn.clustering.settings import clustering_settings
-    from learn.clustering.sources import Cutting, micrographs_at
+    from learn.clustering.sources import Cutting
     from learn.clustering.sources import cut as cut_micrographs
+    from learn.micrographs.reading import micrographs_at
     from learn.report_page import check_writable
 
     settings = clustering_settings(**(mixture or MixtureOptions()).given())

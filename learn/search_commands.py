@@ -102,8 +102,8 @@ def search(
         Start anew although the folder holds a search.
     """
     from learn.cli import validated
+    from learn.micrographs.reading import micrographs_at
     from learn.patch_analysis.cutting import PatchCutting
-    from learn.patch_commands.sources import micrographs_at
     from learn.reward import SearchSettings, run_search
     from learn.reward.outputs import write_search
     from learn.reward.rows import rows_markdown
@@ -133,7 +133,7 @@ def search(
         PatchCutting, {name: value for name, value in cut.items() if value is not None}
     )
     settings = validated(SearchSettings, known)
-    micrographs = micrographs_at(source, pixel_size_nm, sample)
+    micrographs = micrographs_at([source], sample, pixel_size_nm)
     rows = run_search(micrographs, settings, out, tell=print, resume=not overwrite)
     paths = write_search(rows, out)
     print(rows_markdown(rows, 5), end="")

@@ -1,10 +1,9 @@
-"""Patches for a clustering: micrographs of a corpus or of files, windows about columns or on a grid."""
+"""Patches for a clustering: windows about columns or on a grid."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -13,9 +12,7 @@ from learn.micrographs.column_scores import column_scores
 from learn.micrographs.columns import COLUMN_WIDTH_NM, SEPARATION_NM, THRESHOLD, find_columns
 from learn.micrographs.micrograph import Micrograph
 from learn.micrographs.patch_set import PatchSet
-from learn.micrographs.reading import SUFFIXES, corpus_micrographs, read_micrograph
 from learn.micrographs.windows import Normalisation, cut_patches, grid_centres
-from stochgeom.errors import UserError
 
 Centres = Literal["columns", "grid"]
 
@@ -36,29 +33,6 @@ class Cutting:
     channel: int = 0
 
 
-def micrographs_at(
-    sources: Sequence[Path],
-    samples: Sequence[int] | None = None,
-    pixel_size_nm: float | None = None,
-    clean: bool = False,
-) -> list[Micrograph]:
-    """Micrographs of a corpus of scenes, of image files, or of the image files in a folder.
-
-    `samples`: of a corpus; None for all finished ones. `pixel_size_nm`: of files. UserError for an option
-    that belongs to the other kind of source.
-    """
-    if len(sources) == 1 and _is_corpus(sources[0]):
-        if pixel_size_nm is not None:
-            raise UserError(
-                f"{sources[0]}: is a corpus, whose pixel size is known; accepted: for image files"
-            )
-        return corpus_micrographs(sources[0], samples, "clean" if clean else None)
-    if samples is not None or clean:
-        raise UserError("samples and clean images are those of a corpus of scenes; accepted: one corpus")
-    files = [path for source in sources for path in _files(source)]
-    return [read_micrograph(path, pixel_size_nm) for path in files]
-
-
 def cut(micrographs: Sequence[Micrograph], cutting: Cutting) -> tuple[PatchSet, dict[str, Any]]:
     """Patches, and for the record how they were cut and, against truth, how well columns were found."""
     about: dict[str, Any] = {
@@ -75,19 +49,6 @@ def cut(micrographs: Sequence[Micrograph], cutting: Cutting) -> tuple[PatchSet, 
         about |= _column_words(micrographs, centres, cutting)
     patches = cut_patches(micrographs, centres, cutting.window_px, cutting.normalise, cutting.interpolate)
     return patches, about
-
-
-def _is_corpus(path: Path) -> bool:
-    return path.suffix == ".zarr" or (path / "corpus.zarr").exists() or not path.exists()
-
-
-def _files(path: Path) -> list[Path]:
-    if not path.is_dir():
-        return [path]
-    found = sorted(one for one in path.iterdir() if one.suffix.lower() in SUFFIXES)
-    if not found:
-        raise UserError(f"{path} holds neither a corpus nor an image; accepted: {', '.join(SUFFIXES)}")
-    return found
 
 
 def _columns(micrograph: Micrograph, cutting: Cutting) -> np.ndarray:

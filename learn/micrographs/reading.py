@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -17,6 +17,47 @@ if TYPE_CHECKING:
     from simulate.realism import Realism
 
 SUFFIXES = (".png", *READABLE)
+
+
+def micrographs_at(
+    sources: Sequence[Path],
+    samples: Sequence[int] | None = None,
+    pixel_size_nm: float | None = None,
+    clean: bool = False,
+) -> list[Micrograph]:
+    """Micrographs of a corpus of scenes, of image files, or of the image files in folders.
+
+    samples: of a corpus; None for all finished ones. pixel_size_nm: of files. UserError where there is none,
+    or for an option that belongs to the other kind of source.
+    """
+    for source in sources:
+        if not source.exists():
+            raise UserError(f"{source}: no such file or folder; accepted: a corpus of scenes, or micrographs")
+    if len(sources) == 1 and _is_corpus(sources[0]):
+        if pixel_size_nm is not None:
+            raise UserError(
+                f"{sources[0]}: is a corpus, whose pixel size is known; accepted: for image files"
+            )
+        return corpus_micrographs(sources[0], samples, "clean" if clean else None)
+    if samples is not None or clean:
+        raise UserError("samples and clean images are those of a corpus of scenes; accepted: one corpus")
+    files = [path for source in sources for path in _files(source)]
+    return [read_micrograph(path, pixel_size_nm) for path in files]
+
+
+def _is_corpus(path: Path) -> bool:
+    from simulate.corpus.layout import store_path
+
+    return store_path(path).exists()
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    found = sorted(one for one in path.iterdir() if one.suffix.lower() in SUFFIXES)
+    if not found:
+        raise UserError(f"{path} holds neither a corpus nor an image; accepted: {', '.join(SUFFIXES)}")
+    return found
 
 
 def corpus_micrographs(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from stochgeom.errors import UserError
 
-from .sources import micrographs_at, told_of
+from .told import told_of
 
 if TYPE_CHECKING:
     from learn.micrographs import PatchSet
@@ -26,6 +26,7 @@ def analysed(
     **settings: Any,
 ) -> PatchAnalysis:
     """A saved model on the patches of a source, cut as those of its training."""
+    from learn.micrographs.reading import micrographs_at
     from learn.patch_analysis.analysis import analyse_patches
     from learn.patch_analysis.angle_calibration import AngleCalibration
     from learn.patch_analysis.cutting import PatchCutting
@@ -35,7 +36,7 @@ def analysed(
     cutting = PatchCutting.load(model)
 
     def cut(where: Path, pixel: float | None, which: Sequence[int] | None) -> PatchSet:
-        found = micrographs_at(where, pixel, which)
+        found = micrographs_at([where], which, pixel)
         if len(found[0].image) != vae.channels:
             raise UserError(f"{where}: {len(found[0].image)} channels; the model {model} has {vae.channels}")
         return cutting.cut_like(found, vae.window, vae.pixel_size_nm)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from stochgeom.errors import UserError
 
 from .options import CUTTING_OPTIONS, PatchOptions
-from .sources import micrographs_at, told_of
+from .told import told_of
 
 if TYPE_CHECKING:
     from learn.micrographs import PatchSet
@@ -24,6 +24,7 @@ def train_patches(
 ) -> None:
     """Train an autoencoder on the patches of a corpus of scenes, or of own micrographs."""
     from learn.cli import validated
+    from learn.micrographs.reading import micrographs_at
     from learn.patch_analysis.cutting import PatchCutting
     from learn.patch_vae import PatchVAEConfig, train_patch_vae
 
@@ -34,7 +35,7 @@ def train_patches(
     cutting = validated(PatchCutting, cut)
     if "invariance" in given:
         given["invariances"] = tuple(given.pop("invariance"))
-    patch_set = cutting.cut(micrographs_at(source, pixel_size_nm, samples))
+    patch_set = cutting.cut(micrographs_at([source], samples, pixel_size_nm))
     told = told_of(cutting, patch_set)
     given |= told.pop("settings")
     config = validated(PatchVAEConfig, {**common, **given})

@@ -96,7 +96,10 @@ def test_a_report_on_own_micrographs(model, images, tmp_path, capsys):
         ("--task patch-vae --pixel-size-nm 0.04 --condition phase", "condition phase: not known of"),
         ("--task patch-vae --pixel-size-nm 0.04 --labels kind", "--labels kind: known of no patch"),
         ("--task patch-vae --pixel-size-nm 0.04 --bias-weight 3", "needs --bias"),
-        ("--task patch-vae --pixel-size-nm 0.04 --sample 0", "--sample: for corpora only"),
+        (
+            "--task patch-vae --pixel-size-nm 0.04 --sample 0",
+            "those of a corpus of scenes",
+        ),
     ],
 )
 def test_what_does_not_fit_is_one_line(images, tmp_path, capsys, words, said):
