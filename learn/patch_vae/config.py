@@ -34,6 +34,13 @@ class PatchVAEConfig(Schedule):
     symmetry_order: int = Field(default=1, ge=1, le=12, description="n: angles count modulo 360 / n degrees")
     shift_prior_px: float = Field(default=2.0, gt=0, description="standard deviation of shifts in the prior")
     scale_prior: float = Field(default=0.1, gt=0, le=1, description="of the logarithm of the scale, likewise")
+    pose_first: float = Field(
+        default=0.15,
+        ge=0,
+        lt=1,
+        description="first share of the training in which latent numbers are held at 0, of models with an "
+        "angle and a shift or a scale: else they draw the same thing anew at a wrong pose",
+    )
     classes: int = Field(default=0, ge=0, le=256, description="k discrete latent classes; 0: none")
     class_draws: Literal["enumeration", "gumbel"] = Field(
         default="enumeration", description="exact sum over the classes, k decodings, or one relaxed draw"

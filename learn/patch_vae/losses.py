@@ -12,6 +12,7 @@ from learn.patch_vae.chunks import costs_in_chunks
 from learn.patch_vae.config import PatchVAEConfig
 from learn.patch_vae.encoders import PolarEncoder
 from learn.patch_vae.likelihoods import log_likelihood, natural_parameter
+from learn.patch_vae.moved import moved_matching
 from learn.patch_vae.network import Laws, PatchNetwork
 from learn.patch_vae.polar import turn_products
 from learn.patch_vae.pose import Pose
@@ -66,18 +67,29 @@ class Noise(NamedTuple):
         return cls(*(one.to(device) for one in drawn))
 
 
-def terms_of(network: PatchNetwork, batch: Batch, noise: Noise) -> tuple[Terms, Laws]:
-    """The terms of a batch's loss, from one draw of the laws of each patch."""
+def terms_of(
+    network: PatchNetwork, batch: Batch, noise: Noise, pose_only: bool = False
+) -> tuple[Terms, Laws]:
+    """The terms of a batch's loss, from one draw of each patch's laws; `pose_only`: latents are 0."""
     laws = network.laws(batch.patches, batch.condition, noise.bins)
     latents = laws.latent.at(noise.latent)
+    if pose_only:
+        latents = torch.zeros_like(latents)
     pose = network.pose(laws, noise.pose)
     distortion, numbers, kl_class, naming = _decoded(network, batch, laws, latents, pose, noise)
     nothing = torch.zeros_like(distortion)
     matching = nothing
-    if laws.bin_logits is not None and pose.angle is not None:
+    if laws.at_bins is not None:
+        matching = moved_matching(network, batch.patches, numbers, pose, laws)
+    elif laws.bin_logits is not None and pose.angle is not None:
         matching = _matching(network, batch.patches, numbers, pose.angle.detach(), laws.bin_logits)
     kl_latent = laws.latent.divergence()
     return Terms(distortion, kl_latent, pose_divergence(laws, nothing), kl_class, matching, naming), laws
+
+
+def pose_alone(config: PatchVAEConfig, share: float) -> bool:
+    """Whether, after a share of a training, latent numbers are still left out."""
+    return config.rotation and (config.translation or config.scale) and share < config.pose_first
 
 
 def pose_divergence(laws: Laws, nothing: Tensor) -> Tensor:

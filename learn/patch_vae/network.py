@@ -22,6 +22,8 @@ BIN_SD = 0.6
 law to 0.2 %."""
 FASTER = 10.0
 """The noise is learnt so many times as fast as a weight."""
+POSES = ("turn", "shift", "scale")
+"""Parts of what the head says that a pose is made of."""
 QUIETEST = math.log(1e-3)
 """Logarithm of the smallest standard deviation of the noise, in units of the patches' contrast."""
 
@@ -45,8 +47,8 @@ class Laws(NamedTuple):
     """What the encoder says of n patches, in units of the priors' standard deviations.
 
     latent (n, l); turn (n,), of the angle about its bin; shift (n, 2); scale (n,); bin_logits (n, bins) and
-    chosen (n,), the bin that the rest was read at; class_logits (n, k). None where the model has no such
-    freedom.
+    chosen (n,), the bin that the rest was read at; class_logits (n, k); at_bins (n, bins, ·), what is read at
+    every bin, without gradients. None where the model has no such freedom.
     """
 
     latent: Normal
@@ -56,6 +58,7 @@ class Laws(NamedTuple):
     bin_logits: Tensor | None = None
     chosen: Tensor | None = None
     class_logits: Tensor | None = None
+    at_bins: Tensor | None = None
 
 
 class PatchNetwork(nn.Module):
@@ -97,7 +100,7 @@ class PatchNetwork(nn.Module):
         """Laws of patches (n, c, h, w). uniform (n, bins): numbers in (0, 1) that draw the angle's bin; None
         takes the likeliest.
         """
-        logits = chosen = None
+        logits = chosen = at_bins = None
         if isinstance(self.encoder, PolarEncoder):
             logits, every = self.encoder(self.encoder.polar(patches))
             scores = logits.detach()
@@ -105,14 +108,37 @@ class PatchNetwork(nn.Module):
                 scores = scores - torch.log(-torch.log(uniform.clamp(1e-7, 1 - 1e-7)))
             chosen = scores.argmax(dim=1)
             hidden = every[torch.arange(len(every), device=every.device), chosen]
+            if self.config.translation or self.config.scale:
+                at_bins = self._read(
+                    every.detach(), None if condition is None else condition[:, None]
+                ).detach()
         else:
             hidden = self.encoder(patches)
-        if self.condition is not None:
-            hidden = hidden + self.condition(condition)
-        found = dict(zip(self.parts, self.head(hidden).split(list(self.parts.values()), dim=1), strict=True))
+        found = self._named(self._read(hidden, condition))
         classes = found.pop("classes", None)
         normal = {name: _normal(value, flat=name in ("turn", "scale")) for name, value in found.items()}
-        return Laws(**normal, bin_logits=logits, chosen=chosen, class_logits=classes)
+        return Laws(**normal, bin_logits=logits, chosen=chosen, class_logits=classes, at_bins=at_bins)
+
+    def _read(self, hidden: Tensor, condition: Tensor | None) -> Tensor:
+        """What the head says (..., m) of features (..., width) and conditions (..., s)."""
+        if self.condition is not None:
+            hidden = hidden + self.condition(condition)
+        return self.head(hidden)
+
+    def _named(self, said: Tensor) -> dict[str, Tensor]:
+        """The parts (..., size) of what the head says, by name."""
+        return dict(zip(self.parts, said.split(list(self.parts.values()), dim=-1), strict=True))
+
+    def at_every_bin(self, laws: Laws) -> Laws:
+        """The laws of turn, shift and scale at each bin: rows bin by bin of a patch, patch by patch."""
+        assert laws.at_bins is not None
+        n, bins = laws.at_bins.shape[:2]
+        found = self._named(laws.at_bins.flatten(0, 1))
+        turn, shift, scale = (
+            _normal(found[name], flat=name != "shift") if name in found else None for name in POSES
+        )
+        chosen = torch.arange(bins, device=laws.at_bins.device).repeat(n)
+        return Laws(laws.latent, turn, shift, scale, chosen=chosen)
 
     def pose(self, laws: Laws, noise: Tensor | None = None) -> Pose:
         """A pose of each patch: drawn with noise (n, 4), standard normal, or the middle of its law."""

@@ -15,7 +15,7 @@ from torch import Tensor
 from learn.loop import Say, TrainingRun, make_folder
 from learn.micrographs.patch_set import PatchSet
 from learn.patch_vae.config import PatchVAEConfig
-from learn.patch_vae.losses import Batch, Noise, Terms, bound, terms_of, total
+from learn.patch_vae.losses import Batch, Noise, Terms, bound, pose_alone, terms_of, total
 from learn.patch_vae.model import PatchVAE
 from learn.patch_vae.network import Laws
 from learn.patch_vae.preparing import condition_rows, label_rows, layout_of, scaled, seen_labels
@@ -117,7 +117,7 @@ class PatchVAERun(TrainingRun[PatchVAE, Batch, PatchVAEConfig]):
         """Mean loss of a batch, in nats per patch, and its number of patches."""
         n = len(batch.rows)
         noise = Noise.draw(n, self.vae.network, self.noise, self.device)
-        terms, laws = terms_of(self.vae.network, batch, noise)
+        terms, laws = terms_of(self.vae.network, batch, noise, pose_alone(self.config, share))
         loss = total(terms, self.config, share).mean()
         if self.penalty is not None:
             loss = self._biased(loss, laws, batch.rows, share)
