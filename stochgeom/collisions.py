@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .compiled import kernel
+from .compiled import fill, kernel
 from .merging import random_direction
 
 BALLISTIC, DIFFUSION = 0, 1
@@ -72,7 +72,7 @@ def collide(radii, species, primary, n_species, motion, one_by_one, affinity, ov
     root = _join(pool, pair, roots[:n_roots].copy(), motion, one_by_one, affinity, keep, rng)
     _turned(pool, root, pair.first, pair.first_contact, pair.first_index, keep, rng)
     for k in range(n):
-        pool.centres[pair.first_index[k]] = pair.first[k]
+        fill(pool.centres[pair.first_index[k]], pair.first[k])
     return pool.centres
 
 
@@ -103,7 +103,7 @@ def _join(pool, pair, members, motion, one_by_one, affinity, keep, rng):
             root = _merge(pool, pair, root, members[k], motion, affinity, keep, rng)
         return root
     while n > 1:
-        members[:n] = members[:n][np.argsort(pool.mass[members[:n]], kind="mergesort")]
+        fill(members, members[:n][np.argsort(pool.mass[members[:n]], kind="mergesort")])
         joined = np.empty((n + 1) // 2, np.int64)
         made, left = 0, n
         if n % 2:
@@ -113,10 +113,10 @@ def _join(pool, pair, members, motion, one_by_one, affinity, keep, rng):
             place = 1 + _partner(pool, members[1:left], members[0], affinity, rng)
             joined[made] = _merge(pool, pair, members[0], members[place], motion, affinity, keep, rng)
             made += 1
-            members[place : left - 1] = members[place + 1 : left].copy()
-            members[: left - 2] = members[1 : left - 1].copy()
+            fill(members[place:], members[place + 1 : left])
+            fill(members, members[1 : left - 1])
             left -= 2
-        members[:made] = joined[:made]
+        fill(members, joined[:made])
         n = made
     return members[0]
 
@@ -258,12 +258,12 @@ def _diffuse(pair, na, nb, launch, shift, rng):
     """
     step, limit = np.empty(3), CLOSE * min(pair.first_contact[:na].min(), pair.second_contact[:nb].min())
     step[0], step[1], step[2] = random_direction(rng)
-    shift[:] = launch * step
+    fill(shift, launch * step)
     while True:
         far = np.sqrt(shift[0] ** 2 + shift[1] ** 2 + shift[2] ** 2)
         if far > LOST * launch:
             step[0], step[1], step[2] = random_direction(rng)
-            shift[:] = launch * step
+            fill(shift, launch * step)
             continue
         free, i, j = far - launch, -1, -1
         if free < 0.1 * launch:
@@ -271,27 +271,27 @@ def _diffuse(pair, na, nb, launch, shift, rng):
         if i >= 0 and free < limit:
             for axis in range(3):
                 step[axis] = pair.first[i, axis] - pair.second[j, axis] - shift[axis]
-            step[:] = step / np.sqrt(step[0] ** 2 + step[1] ** 2 + step[2] ** 2)
+            fill(step, step / np.sqrt(step[0] ** 2 + step[1] ** 2 + step[2] ** 2))
             distance, i, j = travel(pair, na, nb, shift, step)
-            shift[:] = shift + distance * step
+            fill(shift, shift + distance * step)
             return i, j
         step[0], step[1], step[2] = random_direction(rng)
-        shift[:] = shift + free * step
+        fill(shift, shift + free * step)
 
 
 @kernel
 def _fuse(pool, pair, a, b, shift):
     """Append b, moved by `shift`, to a, both as they are turned; origin to the joint centre of mass."""
     for k in range(pool.size[a]):
-        pool.centres[pair.first_index[k]] = pair.first[k]
+        fill(pool.centres[pair.first_index[k]], pair.first[k])
     for k in range(pool.size[b]):
-        pool.centres[pair.second_index[k]] = pair.second[k] + shift
+        fill(pool.centres[pair.second_index[k]], pair.second[k] + shift)
     share = pool.mass[b] / (pool.mass[a] + pool.mass[b])
     pool.follower[pool.tail[a]] = b
     pool.tail[a] = pool.tail[b]
     pool.mass[a] += pool.mass[b]
     pool.size[a] += pool.size[b]
-    pool.counts[a, :] = pool.counts[a] + pool.counts[b]
+    fill(pool.counts[a], pool.counts[a] + pool.counts[b])
     reach, p = 0.0, a
     while p >= 0:
         square = 0.0

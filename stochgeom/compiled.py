@@ -30,3 +30,13 @@ def kernel(function: Callable, inline: bool = False) -> Callable:
 def step(function: Callable) -> Callable:
     """A kernel that becomes part of its callers: a call would cost as much as what it does."""
     return kernel(function, inline=True)
+
+
+@step
+def fill(target, values):  # type: ignore[no-untyped-def]
+    """target[: len(values)] = values, of one dimension.
+
+    Written so, numba would compile for 5 s how to say that the two do not fit, in every new process.
+    """
+    for k in range(len(values)):
+        target[k] = values[k]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from .compiled import fill
+
 CONTACT_TOLERANCE = 1e-4
 
 
@@ -30,7 +32,8 @@ def _pairs_within(order, centres, radii, factor):
             if dx * dx + dy * dy + dz * dz <= limit * limit:
                 if m == found.shape[0]:
                     grown = np.empty((2 * m, 2), np.int64)
-                    grown[:m] = found
+                    for row in range(m):
+                        fill(grown[row], found[row])
                     found = grown
                 found[m, 0], found[m, 1] = min(i, j), max(i, j)
                 m += 1

@@ -21,7 +21,7 @@ from .compiled import kernel, step
 
 # outcomes of a trial: a contact; the clusters miss each other; they overlap
 FOUND, FAR, NEAR = 0, 1, 2
-FEW = 40  # up to so many arcs are sorted by insertion
+FEW = 40  # up to so many arcs are sorted by plain insertion
 
 
 SPHERE = np.dtype(
@@ -211,17 +211,20 @@ def forbidden_arc(rho_a, z_a, rho_b, z_b, contact):
 
 @kernel
 def sort_arcs(arcs, n):
-    """Order the first n arcs by their starts."""
-    if n > FEW:
-        arcs[:n] = arcs[:n][np.argsort(arcs["start"][:n])]
-        return
-    for k in range(1, n):
-        start, stop, i, j = arcs[k].start, arcs[k].stop, arcs[k].i, arcs[k].j
-        m = k
-        while m > 0 and arcs[m - 1].start > start:
-            move_arc(arcs, m, arcs[m - 1].start, arcs[m - 1].stop, arcs[m - 1].i, arcs[m - 1].j)
-            m -= 1
-        move_arc(arcs, m, start, stop, i, j)
+    """Order the first n arcs by their starts: by insertion, of many first those far apart (Shell 1959)."""
+    apart = 1
+    while n > FEW and apart < n // 9:
+        apart = 3 * apart + 1
+    while apart > 0:
+        for k in range(apart, n):
+            start, stop, i, j = arcs[k].start, arcs[k].stop, arcs[k].i, arcs[k].j
+            m = k
+            while m >= apart and arcs[m - apart].start > start:
+                other = arcs[m - apart]
+                move_arc(arcs, m, other.start, other.stop, other.i, other.j)
+                m -= apart
+            move_arc(arcs, m, start, stop, i, j)
+        apart //= 3
 
 
 @step

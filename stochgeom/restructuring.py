@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .compiled import kernel
+from .compiled import fill, kernel
 from .merging import random_direction
 
 CANDIDATES = 24  # bends compared for each loop; the one that moves least is made
@@ -39,7 +39,8 @@ def close_loops(centres, radii, contacts, wanted, keep, rng):
     """
     n = radii.size
     links = np.empty((max(wanted, len(contacts)), 2), np.int64)
-    links[: len(contacts)] = contacts
+    for k in range(len(contacts)):
+        fill(links[k], contacts[k])
     made = len(contacts)
     bend = Bend(
         np.zeros(n, np.bool_), np.empty(3), np.empty(n), np.empty(n), np.empty(n), np.empty(n, np.int64)
@@ -58,8 +59,8 @@ def close_loops(centres, radii, contacts, wanted, keep, rng):
             found, i, j = smallest_turn(radii, h, bend, keep)
             if abs(found) * size < least:
                 least, angle, hinge, first, second = abs(found) * size, found, h, i, j
-                best_axis[:] = bend.axis
-                best_inside[:] = bend.inside
+                fill(best_axis, bend.axis)
+                fill(best_inside, bend.inside)
         if hinge < 0:
             rounds += 1
             continue
@@ -77,7 +78,8 @@ def _adjacency(n, links, made):
     for k in range(made):
         begin[links[k, 0] + 1] += 1
         begin[links[k, 1] + 1] += 1
-    begin[:] = np.cumsum(begin)
+    for particle in range(n):
+        begin[particle + 1] += begin[particle]
     neighbours, filled = np.empty(2 * made, np.int64), begin.copy()
     for k in range(made):
         for side in range(2):
@@ -181,5 +183,10 @@ def turn(centres, inside, hinge, axis, angle):
     for i in range(len(centres)):
         if inside[i]:
             p = centres[i] - centres[hinge]
-            turned = cosine * p + sine * np.cross(axis, p) + (1 - cosine) * (axis @ p) * axis
-            centres[i, :] = centres[hinge] + turned
+            across = np.empty(3)
+            across[0] = axis[1] * p[2] - axis[2] * p[1]
+            across[1] = axis[2] * p[0] - axis[0] * p[2]
+            across[2] = axis[0] * p[1] - axis[1] * p[0]
+            turned = cosine * p + sine * across + (1 - cosine) * (axis @ p) * axis
+            for k in range(3):
+                centres[i, k] = centres[hinge, k] + turned[k]

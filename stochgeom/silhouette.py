@@ -9,6 +9,7 @@ from numba import njit
 
 from .aggregate import HeteroAggregate
 from .bodies.silhouette import enclosed, outline_of, projected_polygons, width_of
+from .compiled import fill
 from .shape import gyration_tensor, particle_volumes
 
 NODES = 24  # Gauss-Legendre: arcs of a circle integrate to rounding
@@ -87,7 +88,8 @@ def exposed_arcs(x, y, radii):
             if start[k] > reached:
                 if m == out.shape[0]:
                     grown = np.empty((2 * m, 3))
-                    grown[:m] = out
+                    for row in range(m):
+                        fill(grown[row], out[row])
                     out = grown
                 out[m, 0], out[m, 1], out[m, 2] = i, reached, start[k]
                 m += 1

@@ -37,6 +37,7 @@ def make_bodies(
             corners.append(radii[k] * polytope.vertices @ turns[k].T)
             begin[k + 1] = len(polytope.vertices)
             circumradii[k] = radii[k] * polytope.circumradius
+    forms = np.ascontiguousarray(forms)  # kernels are compiled once for each layout
     return Bodies(forms, np.concatenate(corners), np.cumsum(begin), circumradii)
 
 

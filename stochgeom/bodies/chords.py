@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from ..compiled import fill
 from .kernels import Bodies
 
 _ROOM = 1 + 1e-9  # of the circumscribed ball, so that rounding cuts no corner
@@ -128,7 +129,7 @@ def entry_normals(beam, k, xs, ys):
                 continue
             normal = normals[iy, ix]
             if entry >= 0:
-                normal[:] = beam.planes[entry, :3]
+                fill(normal, beam.planes[entry, :3])
                 continue
             # half the gradient of ((z - middle) / depth)² + q, which is 1 on the surface
             up = (low - beam.tilt[k, 0] * x - beam.tilt[k, 1] * y) / beam.depth[k] ** 2
@@ -136,5 +137,5 @@ def entry_normals(beam, k, xs, ys):
             normal[0] = xx * x + xy * y - up * beam.tilt[k, 0]
             normal[1] = xy * x + yy * y - up * beam.tilt[k, 1]
             normal[2] = up
-            normal[:] = normal / np.sqrt((normal**2).sum())
+            fill(normal, normal / np.sqrt((normal**2).sum()))
     return normals

@@ -10,6 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from ..compiled import fill
+
 PRECISION = 1e-10  # relative; touching bodies are left apart by as much
 MOST_STEPS = 400  # portals tried; tens are the rule
 ASIDE = np.array((0.61803, -0.41421, 0.73205))  # a direction in which no crystal has edges
@@ -189,7 +191,7 @@ def dress(bodies, spheres, order, parents, rng):
     turn comes later. Where other bodies are in the way, the line tilts, by and by further.
     """
     centres = np.empty_like(spheres)
-    centres[order[0]] = spheres[order[0]]
+    fill(centres[order[0]], spheres[order[0]])
     for step in range(1, len(order)):
         k, p = order[step], parents[order[step]]
         line = spheres[k] - spheres[p]
@@ -198,7 +200,7 @@ def dress(bodies, spheres, order, parents, rng):
         for trial in range(TILTS):
             u = line + 0.03 * trial * rng.standard_normal(3) if trial > 0 else line
             u = u / np.sqrt(_dot(u, u))
-            centres[k] = centres[p] + touch_distance(bodies, p, k, u) * u
+            fill(centres[k], centres[p] + touch_distance(bodies, p, k, u) * u)
             if _is_free(bodies, centres, order[:step], k, p):
                 placed = True
                 break

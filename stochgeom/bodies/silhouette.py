@@ -11,6 +11,7 @@ from numba import njit
 from scipy.spatial import ConvexHull
 from scipy.spatial.distance import pdist
 
+from ..compiled import fill
 from .kernels import Bodies
 
 ELLIPSE_CORNERS = 96
@@ -93,7 +94,8 @@ def exposed_segments(corners, begin):
                 if low > reached:
                     if m == len(out):
                         out = np.concatenate((out, np.empty_like(out)))
-                    out[m, :2], out[m, 2:] = p + reached * (q - p), p + low * (q - p)
+                    fill(out[m], p + reached * (q - p))
+                    fill(out[m, 2:], p + low * (q - p))
                     m += 1
                 reached = max(reached, low if k < 0 else stop[k])
     return out[:m]

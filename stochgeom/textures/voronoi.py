@@ -185,7 +185,7 @@ def _blocks(outer, side):
     out = np.empty((rows * columns, 4), np.int64)
     for k in range(len(out)):
         t, e = top + k // columns * side, left + k % columns * side
-        out[k] = t, e, min(t + side, bottom), min(e + side, right)
+        out[k, 0], out[k, 1], out[k, 2], out[k, 3] = t, e, min(t + side, bottom), min(e + side, right)
     return out
 
 
@@ -198,7 +198,8 @@ def _label(x, y, kinds, periodic, grain, phase):
     ny, nx = grain.shape
     n = x.size
     seeds, far, near = np.empty((n, 3)), np.empty((9 * n, 3)), np.empty((9 * n, 3))
-    seeds[:, 0], seeds[:, 1], seeds[:, 2] = x, y, np.arange(n)
+    for k in range(n):
+        seeds[k, 0], seeds[k, 1], seeds[k, 2] = x[k], y[k], k
     torus = (float(nx), float(ny)) if periodic else (0.0, 0.0)
     plane = (0.0, 0.0)
     new = np.full(n, -1, np.int32)
