@@ -5,19 +5,12 @@ from __future__ import annotations
 import copy
 import json
 import shutil
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from simulate.recipe import Recipe
-
-ROOT = Path(__file__).resolve().parents[2]
 
 SMALL: dict[str, Any] = {
     "schema": 1,
@@ -159,23 +152,3 @@ def changed():
         return data
 
     return replace
-
-
-@pytest.fixture
-def driver(longer: Path, tmp_path: Path) -> Iterator[subprocess.Popen]:
-    """A command `heterostem generate` with two workers, in a process of its own, on the recipe `longer`."""
-    command = [sys.executable, str(ROOT / "heterostem.py"), "generate", str(longer)]
-    command += ["--out", str(tmp_path / "out"), "--workers", "2"]
-    process = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        # A test run in the background of a shell ignores interrupts, and its children would inherit that.
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
-    )
-    yield process
-    if process.poll() is None:
-        process.kill()
-        process.communicate()

@@ -55,7 +55,7 @@ def from_blocks(engine, scene) -> BlockResult:
         ((7, 9), {"block_pixels": 4}),
         ((7, 9), {"block_pixels": 5}),
         ((7, 9), {"block_pixels": 3, "tile_pixels": None, "phonon_configurations": 2}),
-        ((2, 4), {"block_pixels": 3, "method": "prism"}),
+        ((2, 4), {"block_pixels": 3, "method": "prism", "margin_angstrom": 2}),
     ],
 )
 def test_blocks_together_are_the_image_bit_by_bit(shape, changes, monkeypatch):

@@ -22,10 +22,10 @@ from stochgeom.errors import UserError
 def probed(small) -> Recipe:
     """The small recipe with reference probes of two aggregates."""
     for species, phase in zip(small["aggregate"]["species"], ("anatase", "gamma-WO3"), strict=True):
-        species["radii"] = {"law": "constant", "radius_nm": 0.8}
+        species["radii"] = {"law": "constant", "radius_nm": 0.5}
         species["phases"] = {phase: 1.0}
-    small["microscope"] = {"detectors": [{"name": "ADF", "inner_mrad": 40, "outer_mrad": 60}]}
-    engine = {"name": "multislice", "sampling_angstrom": 0.1, "margin_angstrom": 3, "tail": "none"}
+    small["microscope"] = {"detectors": [{"name": "ADF", "inner_mrad": 30, "outer_mrad": 50}]}
+    engine = {"name": "multislice", "sampling_angstrom": 0.12, "margin_angstrom": 2, "tail": "none"}
     small["validation"] = {"aggregates": 2, "places": 2, "positions": 2, "min_thickness_nm": 0.5}
     small["validation"]["engine"] = engine
     return Recipe.from_dict(small)
@@ -126,6 +126,8 @@ def test_a_recipe_with_probes_is_measured_and_nothing_is_made(
 
 @pytest.mark.distributed
 def test_the_command_estimates_a_recipe_of_blocks(tiny_multislice, toml_file, tmp_path, capsys):
+    tiny_multislice["field"]["shape"] = [6, 6]
+    tiny_multislice["engine"]["block_pixels"] = 2
     path, out = toml_file(tiny_multislice), tmp_path / "no" / "out"
     assert heterostem.run(["generate", str(path), "--out", str(out), "--workers", "3", "--estimate"]) == 0
     text = capsys.readouterr().out

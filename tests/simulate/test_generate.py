@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import signal
-import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -96,97 +92,6 @@ def test_a_shard_whose_status_is_missing_is_made_again(own, finished, recipe):
     assert missing_tasks(own) == [("shard", 1)]
     generate(recipe, own, progress=False)
     assert contents(own) == contents(finished)
-
-
-@pytest.mark.distributed
-def test_two_worker_processes_give_the_same_bytes(finished, recipe, tmp_path):
-    generate(recipe, tmp_path, workers=2, progress=False)
-    assert contents(tmp_path) == contents(finished)
-
-
-@pytest.fixture
-def longer(small, toml_file):
-    """A recipe of 80 shards that takes a few seconds, as a file."""
-    small |= {"samples": 160, "samples_per_shard": 2, "field": {"shape": [96, 96], "fit": 1.1}}
-    return toml_file(small)
-
-
-def wait_until(condition, seconds=90):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
-
-
-def finished_shards(folder: Path) -> int:
-    return len(list((folder / "corpus.zarr" / "status" / "c").glob("[0-9]*")))
-
-
-def workers_of(process: subprocess.Popen) -> list[int]:
-    """Process numbers of the Dask workers that a driver has started."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
-            command = (entry / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if parent == process.pid and b"spawn_main" in command:
-            found.append(int(entry.name))
-    return found
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-@pytest.mark.distributed
-@pytest.mark.slow
-def test_a_worker_killed_in_the_middle_loses_nothing(driver, longer, tmp_path):
-    wait_until(lambda: finished_shards(tmp_path / "out") >= 3)
-    os.kill(workers_of(driver)[0], signal.SIGKILL)
-    output, errors = driver.communicate(timeout=300)
-    assert driver.returncode == 0, errors
-    assert "complete" in output
-    assert "Traceback" not in errors
-    generate(Recipe.load(longer), tmp_path / "serial", progress=False)
-    assert contents(tmp_path / "out") == contents(tmp_path / "serial")
-
-
-@pytest.mark.distributed
-@pytest.mark.slow
-def test_a_driver_killed_in_the_middle_leaves_what_is_finished(driver, longer, tmp_path):
-    out = tmp_path / "out"
-    wait_until(lambda: finished_shards(out) >= 3)
-    workers = workers_of(driver)
-    assert workers
-    driver.kill()
-    driver.communicate()
-    wait_until(lambda: not any(is_running(pid) for pid in workers))
-    kept = finished_shards(out)
-    assert kept < 80
-    images = [out / "corpus.zarr" / "images" / "c" / str(k) / "0" / "0" / "0" for k in range(80)]
-    status = {k: path.stat().st_mtime_ns for k, path in enumerate(images) if Corpus.open(out).finished[k]}
-    generate(Recipe.load(longer), out, progress=False)
-    assert all(images[k].stat().st_mtime_ns == before for k, before in status.items())
-    generate(Recipe.load(longer), tmp_path / "serial", progress=False)
-    assert contents(out) == contents(tmp_path / "serial")
-
-
-@pytest.mark.distributed
-@pytest.mark.slow
-def test_an_interrupt_from_the_keyboard_ends_at_once_and_quietly(driver, longer, tmp_path):
-    wait_until(lambda: finished_shards(tmp_path / "out") >= 3)
-    workers = workers_of(driver)
-    os.killpg(driver.pid, signal.SIGINT)
-    _, errors = driver.communicate(timeout=300)
-    assert driver.returncode not in (0, 2)
-    assert "Traceback" not in errors
-    wait_until(lambda: not any(is_running(pid) for pid in workers))
-    assert 3 <= finished_shards(tmp_path / "out") < 80
 
 
 @pytest.mark.distributed

@@ -7,8 +7,6 @@ import json
 import os
 import re
 import shutil
-import signal
-import subprocess
 import time
 from pathlib import Path
 
@@ -267,13 +265,6 @@ def test_progress_counts_blocks(recipe, tmp_path, capsys):
 
 
 @pytest.mark.distributed
-def test_two_worker_processes_give_the_same_bytes(finished_multislice, recipe, tmp_path):
-    generate(recipe, tmp_path, workers=2, progress=False)
-    assert contents(tmp_path) == contents(finished_multislice)
-    assert not (tmp_path / "blocks").exists()
-
-
-@pytest.mark.distributed
 def test_tasks_are_planned_while_others_run(finished_multislice, recipe, tmp_path, monkeypatch):
     from distributed import LocalCluster
 
@@ -282,69 +273,6 @@ def test_tasks_are_planned_while_others_run(finished_multislice, recipe, tmp_pat
     with LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as cluster:
         generate(recipe, tmp_path, scheduler=cluster.scheduler_address, progress=False)
     assert contents(tmp_path) == contents(finished_multislice)
-
-
-@pytest.fixture
-def longer(request, tiny_multislice, toml_file):
-    """A recipe of images of many blocks, each of which takes two workers a few seconds, as a file."""
-    field = {"shape": [24, 24], "fit": 1.2}
-    return toml_file(tiny_multislice | {"samples": request.param, "samples_per_shard": 1, "field": field})
-
-
-def wait_until(condition, seconds=90):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
-
-
-def workers_of(process: subprocess.Popen) -> list[int]:
-    """Process numbers of the Dask workers that a driver has started."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
-            command = (entry / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if parent == process.pid and b"spawn_main" in command:
-            found.append(int(entry.name))
-    return found
-
-
-@pytest.mark.distributed
-@pytest.mark.slow
-@pytest.mark.parametrize("longer", [1], indirect=True)
-def test_a_worker_killed_within_an_image_loses_nothing(driver, longer, tmp_path):
-    out = tmp_path / "out"
-    wait_until(lambda: len(kept_blocks(out)) >= 3)
-    os.kill(workers_of(driver)[0], signal.SIGKILL)
-    output, errors = driver.communicate(timeout=300)
-    assert driver.returncode == 0, errors
-    assert "complete" in output
-    assert "Traceback" not in errors
-    generate(Recipe.load(longer), tmp_path / "serial", progress=False)
-    assert contents(out) == contents(tmp_path / "serial")
-
-
-@pytest.mark.distributed
-@pytest.mark.slow
-@pytest.mark.parametrize("longer", [99], indirect=True)
-def test_an_interrupt_keeps_the_blocks_that_are_finished(driver, longer, tmp_path):
-    out, recipe = tmp_path / "out", Recipe.load(longer)
-    wait_until(lambda: len(kept_blocks(out)) >= 3)
-    os.killpg(driver.pid, signal.SIGINT)
-    _, errors = driver.communicate(timeout=300)
-    assert driver.returncode not in (0, 2)
-    assert "Traceback" not in errors
-    kept = kept_blocks(out)
-    blocks = block_engine(recipe).blocks(realise(recipe, 0).scene, recipe.microscope)
-    assert kept
-    for path in kept:
-        sample, number = map(int, path.stem.split("-"))
-        assert BlockFiles(out, recipe).read(sample, number, blocks[number]) is not None
-    assert [path for path in (out / "blocks").iterdir() if path not in kept] == []
-    assert not Corpus.open(out).finished.all()
 
 
 def test_a_place_that_cannot_be_written_is_one_line(recipe, tmp_path):
