@@ -80,9 +80,8 @@ def drive(hold, tmp_path) -> Iterator[Callable[[Path], subprocess.Popen]]:
 
 
 def wait_until(condition: Callable[[], bool], process: subprocess.Popen | None = None) -> None:
-    """Until it is true; fails where the process ended before, and after minutes, which are much even where
-    the machine is busy."""
-    deadline = time.monotonic() + 300
+    """Until it is true; fails where the process ended before, and when even a busy machine would be done."""
+    deadline = time.monotonic() + 1200
     while not condition():
         assert process is None or process.poll() is None, process.communicate()[1]
         assert time.monotonic() < deadline, "waited in vain"
@@ -130,7 +129,7 @@ def kill_a_worker(process: subprocess.Popen, hold: Path) -> None:
 
 
 def ended_well(process: subprocess.Popen) -> bool:
-    output, errors = process.communicate(timeout=300)
+    output, errors = process.communicate(timeout=1200)
     assert process.returncode == 0, errors
     assert "Traceback" not in errors
     return "complete" in output
@@ -165,7 +164,7 @@ def test_an_interrupt_from_the_keyboard_ends_at_once_and_quietly(drive, shards, 
     wait_until(lambda: finished_shards(tmp_path / "out") >= ENOUGH, driver)
     workers = workers_of(driver)
     os.killpg(driver.pid, signal.SIGINT)
-    _, errors = driver.communicate(timeout=300)
+    _, errors = driver.communicate(timeout=1200)
     assert driver.returncode not in (0, 2)
     assert "Traceback" not in errors
     wait_until(lambda: not any(is_running(pid) for pid in workers))
@@ -179,7 +178,7 @@ def test_an_interrupt_keeps_blocks_and_a_killed_worker_loses_none(
     driver = drive(blocks)
     wait_until(lambda: len(kept_blocks(out)) >= ENOUGH, driver)
     os.killpg(driver.pid, signal.SIGINT)
-    _, errors = driver.communicate(timeout=300)
+    _, errors = driver.communicate(timeout=1200)
     assert driver.returncode not in (0, 2)
     assert "Traceback" not in errors
     kept = kept_blocks(out)
