@@ -54,7 +54,9 @@ KEYS = ("part", "samples", "method", "weight", "seed")
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """Patches of a micrograph, and what is true of them; `turns`: angles count modulo 360 / turns."""
+    """Patches of a micrograph, or some, and what is true of them. `regions`: how many clusters are asked for;
+    `turns`: angles count modulo 360 / turns; `grains`: regions differ in nothing but rotation.
+    """
 
     samples: str
     patches: PatchSet
@@ -64,6 +66,7 @@ class Case:
     tolerance_nm: float
     turns: int
     model_turns: int
+    grains: bool
 
 
 def main() -> None:
@@ -125,6 +128,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--window-nm", type=float, default=0.8)
     parser.add_argument("--pixel-nm", type=float, default=0.04, help="pixels are binned up to it")
+    parser.add_argument(
+        "--together", action="store_true", help="one model, and one mixture, for all samples of a part"
+    )
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS))
     parser.add_argument("--biases", nargs="*", default=list(WEIGHTS), choices=list(WEIGHTS))
     parser.add_argument("--tuned-in", type=Path, help="take the weights chosen in another --out")
@@ -134,25 +140,31 @@ def arguments() -> argparse.Namespace:
 
 
 def cases_of(options: argparse.Namespace, part: str) -> list[Case]:
-    """The micrographs of a part."""
-    cases = [case_of(options, sample) for sample in getattr(options, part)]
+    """The micrographs of a part, each on its own unless they are to be taken together."""
+    samples = getattr(options, part)
+    groups = [samples] if options.together else [[sample] for sample in samples]
+    cases = [case_of(options, group) for group in groups]
     for case in cases:
         print(f"{part} {case.samples}: {len(case.patches)} patches, {case.regions} regions", flush=True)
     return cases
 
 
-def case_of(options: argparse.Namespace, sample: int) -> Case:
-    """A micrograph with noise, binned; windows around the columns that are the brightest nearby."""
-    micrograph = binned(noisy(options, sample), options.pixel_nm)
-    graphene = "graphene" in options.scenes
-    centres = find_columns(micrograph, brightest_within_nm=None if graphene else 0.3)
-    window = round(options.window_nm / micrograph.pixel_size_nm)
-    patches = cut_patches(micrograph, centres, window)
+def case_of(options: argparse.Namespace, samples: list[int]) -> Case:
+    """Micrographs with noise, binned; windows around the columns that are the brightest nearby."""
+    micrographs = [binned(noisy(options, sample), options.pixel_nm) for sample in samples]
+    graphene, composite = "graphene" in options.scenes, "composite" in options.scenes
+    nearby = None if graphene else 0.33 if composite else 0.3
+    centres = [find_columns(one, brightest_within_nm=nearby) for one in micrographs]
+    window = round(options.window_nm / micrographs[0].pixel_size_nm)
+    patches = cut_patches(micrographs, centres, window)
     truth, graph = patch_truth(patches), neighbour_graph(patches)
+    if composite:  # its pillars are of one phase and alike
+        truth = dataclasses.replace(truth, domain=np.zeros_like(truth.domain))
     regions = len(np.unique(truth.region[truth.region >= 0]))
     turns, model_turns = (6, 3) if graphene else (1, 1)
     spacing = 0.246 if graphene else 0.4
-    return Case(str(sample), patches, graph, truth, regions, spacing, turns, model_turns)
+    name = "+".join(str(sample) for sample in samples)
+    return Case(name, patches, graph, truth, regions, spacing, turns, model_turns, graphene)
 
 
 def noisy(options: argparse.Namespace, sample: int) -> Micrograph:
@@ -243,7 +255,9 @@ def values_of(row: dict[str, Any], case: Case, options: argparse.Namespace) -> n
 
 
 def latent_numbers(row: dict[str, Any], case: Case, options: argparse.Namespace) -> np.ndarray:
-    """Latent means (n, l), each over its standard deviation; cos and sin of the angle where there is one."""
+    """Latent means (n, l), each over its standard deviation; cos and sin of the angle where there is one, and
+    nothing else where it alone tells the regions apart.
+    """
     model, _, bias = row["method"].partition(" ")
     config = PatchVAEConfig(
         latent_size=LATENTS,
@@ -273,7 +287,8 @@ def latent_numbers(row: dict[str, Any], case: Case, options: argparse.Namespace)
     if found.angle_degrees is None:
         return numbers
     angle = np.deg2rad(case.turns * found.angle_degrees)
-    return np.column_stack([numbers, np.cos(angle), np.sin(angle)])
+    direction = np.column_stack([np.cos(angle), np.sin(angle)])
+    return direction if case.grains else np.column_stack([numbers, direction])
 
 
 def clusters(values: np.ndarray, case: Case, count: int, seed: int) -> np.ndarray:

@@ -154,6 +154,15 @@ class PatchNetwork(nn.Module):
             log_scale = config.scale_prior * laws.scale.at(None if noise is None else noise[:, 3])
         return Pose(angle, tau, log_scale)
 
+    def bin_angles(self, laws: Laws) -> tuple[Tensor | None, Tensor | None]:
+        """Angles (n, m) in radians of the bins, each as far from its middle as the chosen one's is, and their
+        probabilities (n, m); None of models without an angle.
+        """
+        if laws.bin_logits is None or laws.turn is None or not isinstance(self.encoder, PolarEncoder):
+            return None, None
+        off = BIN_SD * self.encoder.step * laws.turn.mean
+        return self.encoder.angles + off[:, None], torch.softmax(laws.bin_logits, dim=1)
+
     def features(self, latents: Tensor, classes: Tensor | None, condition: Tensor | None) -> Tensor:
         """What the decoder starts from, side by side: latents (n, l), shares of classes (n, k), condition."""
         return torch.cat([part for part in (latents, classes, condition) if part is not None], dim=1)

@@ -126,15 +126,16 @@ class PatchVAERun(TrainingRun[PatchVAE, Batch, PatchVAEConfig]):
 
     def _biased(self, loss: Tensor, laws: Laws, rows: Tensor, share: float) -> Tensor:
         """The loss and the penalty. One with a `factor` multiplies the loss, one with `sees_poses` is told
-        angles (n,) in radians and probabilities of classes (n, k), too.
+        the angles of the bins (n, m), in radians, their probabilities (n, m), and those of classes (n, k).
         """
         assert self.penalty is not None
         if hasattr(self.penalty, "factor"):
             loss = loss * self.penalty.factor(laws.latent.mean, rows, share)
         if not getattr(self.penalty, "sees_poses", False):
             return loss + self.penalty(laws.latent.mean, rows, share)
+        angles, shares = self.vae.network.bin_angles(laws)
         classes = None if laws.class_logits is None else torch.softmax(laws.class_logits, dim=1)
-        seen = {"angle": self.vae.network.pose(laws).angle, "classes": classes}
+        seen = {"angles": angles, "shares": shares, "classes": classes}
         return loss + self.penalty(laws.latent.mean, rows, share, **seen)
 
     def _note(self, terms: Terms) -> None:

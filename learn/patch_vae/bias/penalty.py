@@ -26,6 +26,9 @@ from stochgeom.errors import UserError
 SEEN = 0.5
 """Share of the patches that must have been seen before anything is penalised."""
 
+VAGUE = 0.1
+"""Length of a mean direction below which it counts for less."""
+
 Part = tuple[float, str, Tensor, Callable[[Tensor, PatchGraph], Tensor]]
 """Weight beside `weight`, name, values (b, ·) and share of wall of something that is penalised."""
 
@@ -35,9 +38,9 @@ class LatentPenalty:
     of all borders between neighbouring patches.
 
     Called with the latent means (b, l) of a batch, the patches' rows (b,) in the patch set and the progress
-    of the training, 0 to 1; `angle` (b,) in radians and `classes` (b, k), probabilities, are for VAEs that
-    have them. Returns a scalar with gradients. It remembers latent numbers from call to call: one penalty is
-    for one training.
+    of the training, 0 to 1; `angles` (b, m) in radians, of the bins that the encoder has, their probabilities
+    `shares` (b, m), and `classes` (b, k), probabilities, are for VAEs that have them. Returns a scalar with
+    gradients. It remembers latent numbers from call to call: one penalty is for one training.
     """
 
     sees_poses = True
@@ -67,12 +70,14 @@ class LatentPenalty:
         latent_mean: Tensor,
         rows: Tensor,
         progress: float,
-        angle: Tensor | None = None,
+        angles: Tensor | None = None,
+        shares: Tensor | None = None,
         classes: Tensor | None = None,
     ) -> Tensor:
         weight = self.settings.weight_at(progress)
         total = latent_mean.new_zeros(())
-        for share, name, values, wall in self._parts(latent_mean, angle, classes):
+        directions = None if angles is None else direction_numbers(angles, shares, self.symmetry_order)
+        for share, name, values, wall in self._parts(latent_mean, directions, classes):
             memory = self._memory(name, values)
             memory.remember(rows, values)
             if weight * share > 0 and memory.seen >= SEEN:
@@ -80,13 +85,12 @@ class LatentPenalty:
                 total = total + weight * share * memory.replay(energy, rows, values)
         return total
 
-    def _parts(self, latents: Tensor, angle: Tensor | None, classes: Tensor | None) -> list[Part]:
+    def _parts(self, latents: Tensor, directions: Tensor | None, classes: Tensor | None) -> list[Part]:
         settings, parts = self.settings, list[Part]()
         if latents.shape[1]:
             parts.append((1.0, "latents", latents, self.of_latents))
-        if angle is not None and settings.angle_weight:
-            numbers = angle_numbers(angle, self.symmetry_order)
-            parts.append((settings.angle_weight, "angle", numbers, self.of_angle))
+        if directions is not None and settings.angle_weight:
+            parts.append((settings.angle_weight, "angle", directions, self.of_angle))
         if classes is not None and settings.class_weight:
             parts.append((settings.class_weight, "classes", classes, self.of_classes))
         return parts
@@ -148,9 +152,14 @@ def _on(wall: Callable[[Tensor, PatchGraph], Tensor], graph: PatchGraph, values:
     return wall(values, graph)
 
 
-def angle_numbers(angle: Tensor, symmetry_order: int = 1) -> Tensor:
-    """(n, 2): cos and sin of the angle (n,) in radians times the order of the lattice's symmetry, equal for
-    angles that look the same.
+def direction_numbers(angles: Tensor, shares: Tensor | None = None, symmetry_order: int = 1) -> Tensor:
+    """(n, 2): cos and sin of the mean direction of the angles (n, m) in radians times the order of the
+    lattice's symmetry, with shares (n, m), None for equal ones; alike for angles that look the same.
+
+    Through the shares the angle that the encoder takes has a gradient, which a draw of it has not. The length
+    is 1 as long as the shares say anything (`VAGUE`): being unsure removes no wall.
     """
-    turned = angle * symmetry_order
-    return torch.stack([turned.cos(), turned.sin()], dim=1)
+    turned = angles * symmetry_order
+    numbers = torch.stack([turned.cos(), turned.sin()], dim=-1)
+    mean = numbers.mean(dim=1) if shares is None else (shares[:, :, None] * numbers).sum(dim=1)
+    return mean / mean.norm(dim=1, keepdim=True).clamp(min=VAGUE)

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from learn.patch_vae.bias import BiasSettings, ElboFactor, LatentPenalty
 from learn.patch_vae.bias.elbo_factor import edge_magnitude
 from learn.patch_vae.bias.memory import LatentMemory
-from learn.patch_vae.bias.penalty import angle_numbers
+from learn.patch_vae.bias.penalty import direction_numbers
 from learn.patch_vae.bias.scale import share_of_weight, standardised
 from stochgeom.errors import UserError
 
@@ -116,25 +116,38 @@ def test_classes_and_angles_have_walls(bias):
     assert float(penalty.of_classes(classes, drawn.graph)) == pytest.approx(expected)
     vague = penalty.of_classes(torch.full((36, 2), 0.5), drawn.graph)
     assert (float(vague) > expected) == (bias == "modica-mortola")
-    opposite = angle_numbers(torch.where(side, 0.0, np.pi))
+    opposite = direction_numbers(torch.where(side, 0.0, np.pi)[:, None])
     assert float(penalty.of_angle(opposite, drawn.graph)) == pytest.approx(6 / 60)
-    alike = angle_numbers(torch.where(side, 0.0, np.pi / 2), symmetry_order=4)
+    alike = direction_numbers(torch.where(side, 0.0, np.pi / 2)[:, None], symmetry_order=4)
     assert float(penalty.of_angle(alike, drawn.graph)) == pytest.approx(0, abs=1e-6)
 
 
 def test_angles_and_classes_add_to_the_penalty():
     penalty = penalty_of(5, 5, weight=2.0, angle_weight=0.5)
     values, rows = latents(25, 2, 1).float(), torch.arange(25)
-    angle = latents(25, 1, 2)[:, 0].float().requires_grad_()
+    angles = latents(25, 4, 2).float().requires_grad_()
+    shares = torch.softmax(latents(25, 4, 4).float(), dim=1).requires_grad_()
     classes = torch.softmax(latents(25, 3, 3).float(), dim=1)
     alone = float(penalty(values, rows, 1.0))
-    both = penalty(values, rows, 1.0, angle=angle, classes=classes)
-    of_angle = float(penalty.of_angle(angle_numbers(angle.detach()), penalty.graph))
+    both = penalty(values, rows, 1.0, angles=angles, shares=shares, classes=classes)
+    of_angle = float(penalty.of_angle(direction_numbers(angles, shares).detach(), penalty.graph))
     of_classes = float(penalty.of_classes(classes, penalty.graph))
     assert float(both.detach()) == pytest.approx(alone + 2 * (0.5 * of_angle + of_classes), rel=1e-5)
-    assert float(torch.autograd.grad(both, angle)[0].abs().max()) > 0
+    for seen in torch.autograd.grad(both, [angles, shares]):
+        assert float(seen.abs().max()) > 0
     classless = penalty(torch.zeros(25, 0), rows, 1.0, classes=classes)
     assert float(classless) == pytest.approx(2 * of_classes, rel=1e-5)
+
+
+def test_directions_are_means_over_bins_and_not_shortened_by_doubt():
+    angles = torch.tensor([[0.0, 0.2, np.pi]])
+    sure = direction_numbers(angles, torch.tensor([[0.0, 1.0, 0.0]]))
+    torch.testing.assert_close(sure[0], torch.tensor([np.cos(0.2), np.sin(0.2)], dtype=torch.float32))
+    unsure = direction_numbers(angles, torch.tensor([[0.6, 0.0, 0.4]]))
+    torch.testing.assert_close(unsure, torch.tensor([[1.0, 0.0]]), atol=1e-6, rtol=0)
+    torch.testing.assert_close(direction_numbers(angles, symmetry_order=2).norm(dim=1), torch.ones(1))
+    nothing = direction_numbers(torch.tensor([[0.0, np.pi]]))
+    assert float(nothing.norm()) < 1e-5
 
 
 @pytest.mark.parametrize(("bias", "scale"), [("tv", "total"), ("tv", "each"), ("modica-mortola", "total")])
