@@ -3,12 +3,13 @@
     heterostem generate benchmarks/maps/scenes/film.toml --out corpora/bias-film --workers 2
     python benchmarks/maps/physical_bias.py --scenes corpora/bias-film --electrons 100 --out runs/bias-film
 
-Patches are cut around atomic columns of noisy micrographs; an autoencoder is trained on each micrograph,
-and its map read from the same one, without any truth. Weights of the biases are chosen on some samples of a
-corpus, all methods are scored on others, over the seeds. A mixture of Gaussians with full covariances reads
-clusters from pixels, principal components and latent numbers alike: as many as there are regions. Each
-finished run is a line of OUT/rows.jsonl, so that the next call goes on where this one ended; OUT/table.md
-and OUT/physical-bias.png sum up what is there (--sum-up: only that).
+Patches are cut around atomic columns of noisy micrographs; an autoencoder is trained on each micrograph (or
+one on some together), and its map read from the same, without any truth. A mixture of Gaussians with full
+covariances reads clusters from pixels, principal components and latent numbers alike, as many as there are
+regions and up to two more, for windows that straddle a border look like neither side. Weights of the
+biases, and for every method how many clusters more, are chosen on some samples of a corpus; all methods are
+scored on others, over the seeds. Each finished run is lines of OUT/rows.jsonl, so that the next call goes
+on where this one ended; OUT/table.md and OUT/physical-bias.png sum up what is there (--sum-up: only that).
 """
 
 from __future__ import annotations
@@ -41,13 +42,15 @@ from learn.patch_vae.bias import BiasSettings, physical_bias
 from simulate.corpus.scene_truth import NO_REGION
 
 WEIGHTS = {
-    "tv": (10.0, 30.0, 100.0, 300.0),
-    "modica-mortola": (10.0, 30.0, 100.0, 300.0),
+    "tv": (30.0, 100.0, 300.0),
+    "modica-mortola": (30.0, 100.0, 300.0),
     "elbo-factor": (1.0, 10.0),
 }
 MODELS = {"VAE": (), "rVAE": ("rotation",)}
 TUNED_SEEDS = (100,)
 LATENTS = 4
+MORE = (0, 1, 2)
+"""Clusters beyond the number of regions."""
 KEYS = ("part", "samples", "method", "weight", "seed")
 """Of a run; the rest of its row is what came out."""
 
@@ -83,13 +86,15 @@ def main() -> None:
         for part in ("tune", "score") if tuned is None else ("score",):
             for case, row in missing(options, part, done):
                 start = time.perf_counter()
-                row |= scores(values_of(row, case, options), case, row["seed"])
-                row["seconds"] = round(time.perf_counter() - start, 1)
-                done.append(row)
+                values = values_of(row, case, options)
+                found = [row | {"more": more} | scores(values, case, more, row["seed"]) for more in MORE]
+                done += found
                 with rows_file.open("a") as lines:
-                    lines.write(json.dumps(row) + "\n")
+                    lines.writelines(json.dumps(one) + "\n" for one in found)
                 print(
-                    f"{part} {row['method']} {row['weight']:g} seed {row['seed']}: F1 {row['f1']:.3f}",
+                    f"{part} {case.samples} {row['method']} {row['weight']:g} seed {row['seed']}: F1",
+                    ", ".join(f"{one['f1']:.3f}" for one in found),
+                    f"({time.perf_counter() - start:.0f} s)",
                     flush=True,
                 )
     (options.out / "table.md").write_text(table(done, chosen(done)))
@@ -207,40 +212,38 @@ def missing(
 def runs(options: argparse.Namespace, part: str, done: list[dict[str, Any]]) -> list[tuple[str, float]]:
     """Method and weight: all weights on the scenes for tuning, the best on those that are scored."""
     best = chosen(done)
-    found = [("GMM", 0.0), ("PCA + GMM", 0.0)] if part == "score" else []
+    found = [("GMM", 0.0), ("PCA + GMM", 0.0)]
     for model in options.models:
         found.append((model, 0.0))
         for bias in options.biases:
             weights = WEIGHTS[bias]
             method = f"{model} {bias}"
-            found += [(method, weight) for weight in (weights if part == "tune" else [best[method]])]
+            found += [(method, weight) for weight in (weights if part == "tune" else [best[method][0]])]
     return found
 
 
-def chosen(done: list[dict[str, Any]]) -> dict[str, float]:
-    """The weight of each method with the largest sum of wall F1 and agreement on the scenes for tuning; of a
-    model that was not tuned, that of the same bias with another one.
+def chosen(done: list[dict[str, Any]]) -> dict[str, tuple[float, int]]:
+    """The weight of each method, and how many clusters more, with the largest sum of wall F1 and agreement on
+    the scenes for tuning.
     """
-    sums: dict[str, dict[float, list[float]]] = {}
+    sums: dict[str, dict[tuple[float, int], list[float]]] = {}
     for row in done:
         if row["part"] == "tune":
-            sums.setdefault(row["method"], {}).setdefault(row["weight"], []).append(
-                row["f1"] + row["ari_region"]
-            )
-    best = {m: max(by, key=lambda weight: float(np.mean(by[weight]))) for m, by in sums.items()}
-    own = [(m, m.partition(" ")[2], weight) for m, weight in best.items()]
-    return {f"{model} {bias}".strip(): weight for model in MODELS for _, bias, weight in own} | best
+            asked = (row["weight"], row["more"])
+            sums.setdefault(row["method"], {}).setdefault(asked, []).append(row["f1"] + row["ari_region"])
+    return {m: max(by, key=lambda asked: float(np.mean(by[asked]))) for m, by in sums.items()}
 
 
-def draw_maps(options: argparse.Namespace, best: dict[str, float], path: Path) -> None:
+def draw_maps(options: argparse.Namespace, best: dict[str, tuple[float, int]], path: Path) -> None:
     """The first scored micrograph, its true regions, and the clusters of each model without and with tv."""
     case = cases_of(options, "score")[0]
     panels = [("true regions", np.unique(case.truth.region, return_inverse=True)[1])]
     for model in options.models:
         for method in (model, f"{model} tv"):
-            row = {"method": method, "weight": best.get(method, 0.0), "seed": 0}
+            weight, more = best[method]
+            row = {"method": method, "weight": weight, "seed": 0}
             values = values_of(row, case, options)
-            panels.append((method, clusters(values, case, case.regions, row["seed"])))
+            panels.append((method, clusters(values, case, case.regions + more, 0)))
     draw_clusters(case.patches, panels, path)
 
 
@@ -293,17 +296,17 @@ def latent_numbers(row: dict[str, Any], case: Case, options: argparse.Namespace)
 
 def clusters(values: np.ndarray, case: Case, count: int, seed: int) -> np.ndarray:
     """Labels (n,) by the same mixture for all methods; from one start where pixels make each one long."""
-    restarts = 20 if values.shape[1] < 100 else 1
+    restarts = 10 if values.shape[1] < 100 else 1
     asked = ClusteringSettings(clusters=count, restarts=restarts, regularisation=1e-4, seed=seed)
     return cluster(case.patches, asked, Descriptors(values)).labels
 
 
-def scores(values: np.ndarray, case: Case, seed: int) -> dict[str, Any]:
+def scores(values: np.ndarray, case: Case, more: int, seed: int) -> dict[str, Any]:
     """Agreement, walls, and the lengths: found, true, and of the borders between patches of unlike regions,
     which zigzag as found ones do. For the agreement of phases each cluster is named after the phase of most
     of its patches, as one would who looks at the map.
     """
-    labels = clusters(values, case, case.regions, seed)
+    labels = clusters(values, case, case.regions + more, seed)
     found = score_labels(labels, case.patches, case.tolerance_nm, case.truth, case.graph)
     names = {"ari_domain": "ari_domain", "ari_region": "ari_region", "f1": "wall_f1"}
     names |= {"precision": "wall_precision", "recall": "wall_recall"}

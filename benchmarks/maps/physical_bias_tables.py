@@ -15,6 +15,8 @@ from learn.micrographs.plots import plot_image, plot_map, plot_true_walls
 from stochgeom.pictures import COLOURS
 
 Rows = list[dict[str, Any]]
+Best = dict[str, tuple[float, int]]
+"""By method: the weight, and how many clusters more than regions."""
 MEASURES = (
     ("ari_region", "ARI of regions"),
     ("ari_phase", "ARI of phases"),
@@ -23,7 +25,7 @@ MEASURES = (
 )
 
 
-def scored(rows: Rows, best: dict[str, float]) -> dict[str, dict[str, np.ndarray]]:
+def scored(rows: Rows, best: Best) -> dict[str, dict[str, np.ndarray]]:
     """By method, in the order of the rows, and by measure: the values (seeds,) on the scored scenes,
     means of those that are read one by one.
 
@@ -32,7 +34,7 @@ def scored(rows: Rows, best: dict[str, float]) -> dict[str, dict[str, np.ndarray
     """
     found: dict[str, dict[str, dict[int, list[float]]]] = {}
     for row in rows:
-        if row["part"] == "score" and row["weight"] == best.get(row["method"], row["weight"]):
+        if row["part"] == "score" and best.get(row["method"]) == (row["weight"], row["more"]):
             mine = found.setdefault(row["method"], {name: {} for name, _ in MEASURES})
             for name, _ in MEASURES:
                 value = row["found_nm"] / row["borders_nm"] if name == "ratio" else row[name]
@@ -43,15 +45,18 @@ def scored(rows: Rows, best: dict[str, float]) -> dict[str, dict[str, np.ndarray
     }
 
 
-def table(rows: Rows, best: dict[str, float]) -> str:
+def table(rows: Rows, best: Best) -> str:
     """Markdown: mean and standard deviation over the seeds of every method, and the gain of each bias."""
     found = scored(rows, best)
-    lines = ["| method | weight | seeds | " + " | ".join(title for _, title in MEASURES) + " |"]
-    lines.append("|---|" + "---|" * (len(MEASURES) + 2))
+    lines = [
+        "| method | weight | clusters more | seeds | " + " | ".join(title for _, title in MEASURES) + " |"
+    ]
+    lines.append("|---|" + "---|" * (len(MEASURES) + 3))
     for method, values in found.items():
         cells = [f"{v.mean():.3f} ± {spread(v):.3f}" for v in values.values()]
-        weight = f"{best[method]:g}" if best.get(method) else ""
-        lines.append(f"| {method} | {weight} | {len(values['f1'])} | " + " | ".join(cells) + " |")
+        weight, more = best[method]
+        shown = f"{weight:g}" if weight else ""
+        lines.append(f"| {method} | {shown} | {more} | {len(values['f1'])} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n\n" + "\n".join(verdicts(found)) + "\n"
 
 
@@ -75,7 +80,7 @@ def spread(values: np.ndarray) -> float:
     return float(values.std(ddof=1)) if len(values) > 1 else 0.0
 
 
-def draw(rows: Rows, best: dict[str, float], path: Path) -> None:
+def draw(rows: Rows, best: Best, path: Path) -> None:
     """One panel for each measure: a point for each seed, a bar for the mean of each method."""
     found = scored(rows, best)
     if not found:
