@@ -47,7 +47,7 @@ WEIGHTS = {
     "elbo-factor": (1.0, 10.0),
 }
 MODELS = {"VAE": (), "rVAE": ("rotation",)}
-TUNED_SEEDS = (100,)
+FIRST_TUNED_SEED = 100
 LATENTS = 4
 MORE = (0, 1, 2)
 """Clusters beyond the number of regions."""
@@ -129,6 +129,7 @@ def arguments() -> argparse.Namespace:
         help="per pixel of the scan, of the beam; per pixel of value 1 of drawn ones",
     )
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--tuning-seeds", type=int, default=1, help="that weights are chosen with")
     parser.add_argument("--decoder", default="spatial", choices=["dense", "spatial"])
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--window-nm", type=float, default=0.8)
@@ -201,7 +202,8 @@ def missing(
     """The runs of a part that are not there yet, seed by seed."""
     cases = cases_of(options, part)
     had = {tuple(row[key] for key in KEYS) for row in done}
-    for seed in range(options.seeds) if part == "score" else TUNED_SEEDS:
+    first, count = (0, options.seeds) if part == "score" else (FIRST_TUNED_SEED, options.tuning_seeds)
+    for seed in range(first, first + count):
         for method, weight in runs(options, part, done):
             for case in cases:
                 run = (part, case.samples, method, weight, seed)
