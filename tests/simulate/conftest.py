@@ -111,6 +111,16 @@ def finished_multislice(tmp_path_factory) -> Path:
     return generate(Recipe.from_dict(copy.deepcopy(TINY_MULTISLICE)), out, progress=False)
 
 
+@pytest.fixture(scope="module")
+def few_slabs():
+    """Calibrations measure how a slab widens the beam, at which no test of them looks, on few slabs."""
+    from simulate.calibration import broadening
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(broadening, "_SLABS", 2)
+        yield
+
+
 @pytest.fixture
 def own(finished, tmp_path) -> Path:
     """A copy of the finished small corpus to damage."""

@@ -15,7 +15,7 @@ from stochgeom.errors import UserError
 
 
 @pytest.fixture(scope="module")
-def table(tmp_path_factory):
+def table(tmp_path_factory, few_slabs):
     """A coarse calibration: one phase, 6 directions, 2 and 4 nm."""
     settings = CalibrationSettings(materials=("anatase",), directions=6, thicknesses_nm=(2.0, 4.0), seed=4)
     out = tmp_path_factory.mktemp("calibration") / "table.npz"

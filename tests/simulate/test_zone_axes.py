@@ -43,7 +43,7 @@ def lamella(zone_axis, table: str, mistilt_mrad: float = 0.0) -> LamellaRecipe:
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory) -> ResponseTable:
+def small(tmp_path_factory, few_slabs) -> ResponseTable:
     path = tmp_path_factory.mktemp("axes") / "small.npz"
     return ResponseTable.load(calibrate(SMALL, path, progress=False))
 

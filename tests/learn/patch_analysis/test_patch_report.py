@@ -185,6 +185,7 @@ class Page(HTMLParser):
         self.text.append(data)
 
 
+@pytest.mark.slow
 def test_a_report_is_whole_and_needs_no_network(analysis, patch_set, tmp_path):
     other = analyse_patches(DumbbellModel(shifts=True), patch_set, "moved", baselines=False, groups=3)
     path = write_patch_report([analysis, other], tmp_path / "out")

@@ -52,6 +52,7 @@ def trained(source, out, *more):
     return out
 
 
+@pytest.mark.slow
 def test_training_two_seeds_and_a_report_of_both(corpus, tmp_path, capsys):
     models = [trained(corpus, tmp_path / f"seed-{seed}", "--seed", str(seed)) for seed in (0, 1)]
     pixels = trained(corpus, tmp_path / "pixels", "--loss", "pixels")
