@@ -35,8 +35,12 @@ def map_figure(analysis: ClusterAnalysis, micrograph: int = 0) -> Figure:
     known = analysis.truth is not None and image.truth is not None
     columns = 4 if known else 3
     ny, nx = image.shape
-    figure = new_figure(3.1 * columns, 3.1 * min(2.0, ny / nx) + 0.95)
+    regions = len(analysis.region_places()) if known else 0
+    legend = 0.2 * max(-(-found.settings.clusters // 4), -(-regions // 2))
+    figure = new_figure(3.1 * columns, 3.1 * min(2.0, ny / nx) + 0.55 + legend)
     panels = figure.subplots(1, columns)
+    for axes in panels:
+        axes.set_anchor("N")  # what the figure has to spare is below, where the legends are
     plot_image(panels[0], image)
     panels[0].set_title("micrograph")
     names = [f"cluster {k + 1}" for k in range(found.settings.clusters)]
@@ -82,8 +86,9 @@ def means_figure(analysis: ClusterAnalysis) -> Figure:
                 grid[0, one].set_title(
                     f"{one + 1}: {sizes[one]:,}", color=label_colour(one), fontsize=8.5, loc="center"
                 )
-        grid[2 * channel, 0].set_ylabel("mean", fontsize=8)
-        grid[2 * channel + 1, 0].set_ylabel("less mean of all", fontsize=8)
+        which = f"\nchannel {channel}" if channels > 1 else ""
+        grid[2 * channel, 0].set_ylabel(f"mean{which}", fontsize=8)
+        grid[2 * channel + 1, 0].set_ylabel(f"less mean of all{which}", fontsize=8)
     return figure
 
 

@@ -222,7 +222,7 @@ def _scale_bar(axes: Axes, micrograph: Micrograph) -> None:
     length = _round_length(0.25 * nx * micrograph.pixel_size_nm)
     x, y, wide = 0.05 * nx, 0.95 * ny, length / micrograph.pixel_size_nm
     axes.add_patch(_box(x - 0.02 * nx, y - 0.075 * ny, wide + 0.04 * nx, 0.105 * ny))
-    axes.plot([x, x + wide], [y, y], color="white", linewidth=2.5, solid_capstyle="butt")
+    axes.plot([x, x + wide], [y, y], color="white", linewidth=2.5, solid_capstyle="butt", zorder=3)
     axes.text(
         x + wide / 2, y - 0.012 * ny, f"{length:g} nm", color="white", fontsize=7, ha="center", va="bottom"
     )

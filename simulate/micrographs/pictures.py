@@ -48,7 +48,7 @@ def scene_sheet(corpus: Corpus, path: str | Path, count: int = 3, noisy: bool = 
     for axes, index in zip(figure.subplots(len(chosen), 3, squeeze=False), chosen, strict=True):
         draw_row(list(axes), corpus, int(index), noisy)
     try:
-        figure.savefig(path, dpi=110)
+        figure.savefig(path, dpi=110, bbox_inches="tight", pad_inches=0.08)
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error
     return Path(path)
