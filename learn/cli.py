@@ -351,13 +351,17 @@ def report(
     print(f"report: {write_report(analysis, out)}")
 
 
-def validated(kind: Any, options: dict[str, Any]) -> Any:
-    """A configuration of options; UserError, one line, for a value that it refuses."""
+def validated(kind: Any, options: dict[str, Any], named: dict[str, str] | None = None) -> Any:
+    """A configuration of options; UserError, one line, for a value that it refuses.
+
+    named: what the command line calls options whose names are not those of the configuration.
+    """
     from pydantic import ValidationError
 
     try:
         return kind.model_validate(options)
     except ValidationError as error:
         first = error.errors()[0]
-        name = "--" + "-".join(str(first["loc"][0]).split("_")) if first["loc"] else "options"
+        key = str(first["loc"][0]) if first["loc"] else ""
+        name = "--" + (named or {}).get(key, key).replace("_", "-") if key else "options"
         raise UserError(f"{name} = {first['input']}: {first['msg']}") from None

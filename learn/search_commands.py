@@ -132,7 +132,11 @@ def search(
     known["cutting"] = validated(
         PatchCutting, {name: value for name, value in cut.items() if value is not None}
     )
-    settings = validated(SearchSettings, known)
+    settings = validated(
+        SearchSettings,
+        known,
+        {"windows_nm": "window_nm", "latent_sizes": "latent_size", "invariances": "invariance"},
+    )
     micrographs = micrographs_at([source], sample, pixel_size_nm)
     rows = run_search(micrographs, settings, out, tell=print, resume=not overwrite)
     paths = write_search(rows, out)

@@ -36,7 +36,8 @@ class TextureOptions:
         What the encoder sees: statistics; the image registered, moved to the middle; or the image.
     decoder
         profiles, for what runs along the axes of the image; convolutions, for any texture. Of patch-vae:
-        spatial, on a coordinate grid that is turned and moved, or convolutional.
+        spatial, on a coordinate grid that is turned and moved; dense or convolutional, a canvas that is read
+        where the pose says.
     alpha
         Weight of the distance, in units of the training images' own scatter (500).
     beta
@@ -57,7 +58,7 @@ class TextureOptions:
     loss: Literal["statistics", "pixels"] | None = None
     by: Literal["parseval", "f"] | None = None
     encoder: Literal["statistics", "registered", "image"] | None = None
-    decoder: Literal["profiles", "convolutions", "spatial", "convolutional"] | None = None
+    decoder: Literal["profiles", "convolutions", "spatial", "dense", "convolutional"] | None = None
     alpha: float | None = None
     beta: float | None = None
     alignment: float | None = None

@@ -17,7 +17,8 @@ SHARED = ("latent_size", "beta", "decoder")
 @Parameter(name="*")
 @dataclass(frozen=True)
 class PatchOptions:
-    """Options of `--task patch-vae`; also --latent-size (2), --beta (1), --decoder (spatial, convolutional).
+    """Options of `--task patch-vae`; also --latent-size (2), --beta (1), --decoder (spatial, dense or
+    convolutional).
 
     Parameters
     ----------

@@ -31,6 +31,10 @@ def predict_patches(
         raise UserError(f"{model} is an autoencoder of patches: --out is needed, the folder for its maps")
     for number, path in enumerate(images):
         found = analysed(model, path, pixel_size_nm, calibrations=calibrations, baselines=False)
+        if calibrations and found.encoding.angle_degrees is None:
+            raise UserError(
+                f"--calibration: {model} has no angle; accepted: a model trained with --invariance rotation"
+            )
         prefix = "" if len(images) == 1 else f"{number}-{path.stem}-"
         paths = write_tables(found, out, prefix)
         with styled():
@@ -55,8 +59,7 @@ def _calibrated(found: PatchAnalysis, path: Path, out: Path, prefix: str) -> Pat
     from learn.plots import png, styled
 
     fitted = AngleCalibration.load(path)
-    if found.encoding.angle_degrees is None:
-        raise UserError(f"--calibration {path}: the model has no angle")
+    assert found.encoding.angle_degrees is not None
     values = fitted.apply(found.encoding.angle_degrees)
     title = f"{fitted.quantity} (°, modulo {fitted.period_degrees:g}°)"
     with styled():

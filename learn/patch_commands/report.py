@@ -27,6 +27,8 @@ def report_patches(
 
     if limit is not None and limit < 1:
         raise UserError(f"--limit = {limit}: accepted: 1 or more micrographs")
+    if fold is not None and fold < 1:
+        raise UserError(f"--fold = {fold}: accepted: 1 or more")
     samples = None if limit is None else _first_samples(source, limit)
     check_writable(out)
     analyses = [
@@ -40,6 +42,9 @@ def report_patches(
 
 
 def _first_samples(source: Path, limit: int) -> list[int]:
+    from simulate.corpus.layout import store_path
     from simulate.corpus.reader import Corpus
 
+    if not store_path(source).exists():
+        raise UserError(f"--limit: {source} is no corpus; accepted: a corpus of scenes, or no limit")
     return [int(k) for k in Corpus.open(source).indices()[:limit]]

@@ -56,4 +56,5 @@ def _penalty(patch_set: PatchSet, bias: str | None, weight: float | None, symmet
             raise UserError("--bias-weight: needs --bias, which says what is penalised")
         return None
     given = {"bias": bias} if weight is None else {"bias": bias, "weight": weight}
-    return physical_bias(patch_set, validated(BiasSettings, given), symmetry_order=symmetry_order)
+    settings = validated(BiasSettings, given, {"weight": "bias_weight"})
+    return physical_bias(patch_set, settings, symmetry_order=symmetry_order)

@@ -81,6 +81,21 @@ def test_a_report_on_own_micrographs(model, images, tmp_path, capsys):
     assert (out / "report.html").stat().st_size > 50_000
     refused(capsys, [*words, "--draws", "2"], "--draws is not for autoencoders of patches")
     refused(capsys, [*words, "--fit-on", images / "flake-0.npy"], "states no pixel size")
+    refused(capsys, [*words, "--limit", "1"], "is no corpus")
+    refused(capsys, [*words, "--fold", "0"], "--fold = 0")
+
+
+def test_a_model_without_an_angle_takes_no_calibration_and_writes_nothing(images, tmp_path, capsys):
+    words = "--pixel-size-nm 0.04 --window-nm 0.4 --decoder dense"
+    plain = tmp_path / "plain"
+    assert run(["train", str(images), "--out", str(plain), *SMALL.split(), *words.split()]) == 0
+    assert PatchVAE.load(plain).config.decoder == "dense"
+    AngleCalibration.fit(np.arange(30.0), np.arange(30.0) + 7, 60, "rotation", "other").save(
+        tmp_path / "a.json"
+    )
+    words = ["predict", plain, images / "flake-0.npy", "--out", tmp_path / "out", "--pixel-size-nm", "0.04"]
+    refused(capsys, [*words, "--calibration", tmp_path / "a.json"], "has no angle")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
@@ -96,6 +111,7 @@ def test_a_report_on_own_micrographs(model, images, tmp_path, capsys):
         ("--task patch-vae --pixel-size-nm 0.04 --condition phase", "condition phase: not known of"),
         ("--task patch-vae --pixel-size-nm 0.04 --labels kind", "--labels kind: known of no patch"),
         ("--task patch-vae --pixel-size-nm 0.04 --bias-weight 3", "needs --bias"),
+        ("--task patch-vae --pixel-size-nm 0.04 --bias tv --bias-weight -3", "--bias-weight = -3"),
         (
             "--task patch-vae --pixel-size-nm 0.04 --sample 0",
             "those of a corpus of scenes",
