@@ -113,6 +113,7 @@ def run(arguments: Sequence[str]) -> int:
     )
     if not debug:
         warnings.filterwarnings("ignore", category=FutureWarning)
+        logging.getLogger("tifffile").setLevel(logging.ERROR)  # it warns of files that then are refused
     try:
         build_app()(tokens)
     except CycloptsError:

@@ -107,9 +107,15 @@ def _check(path: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
         return
     before, now = _flat(found), _flat(wanted)
     keys = [key for key in {**now, **before} if before.get(key) != now.get(key)]
-    detail = ", ".join(f"{key} was {_short(before.get(key))}, is {_short(now.get(key))}" for key in keys[:3])
+    detail = ", ".join(
+        "of other images, or of patches cut otherwise"
+        if key == "data"
+        else f"{key} was {_short(before.get(key))}, is {_short(now.get(key))}"
+        for key in keys[:3]
+    )
     raise UserError(
-        f"{path} belongs to another run ({detail}); accepted: the same options, or another folder"
+        f"{path} belongs to another run ({detail}); accepted: the same options, another folder, or "
+        "--overwrite"
     )
 
 

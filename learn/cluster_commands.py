@@ -197,7 +197,8 @@ def cluster(
     micrographs = micrographs_at(source, samples, pixel_size_nm, clean)
     patches, about = cut_micrographs(micrographs, Cutting(**asdict(cut or CutOptions())))
     check_writable(out)
-    print(f"{len(patches):,} patches of {len(micrographs)} micrographs, {patches.dropped:,} left the image")
+    images = f"{len(micrographs)} micrograph{'s' if len(micrographs) > 1 else ''}"
+    print(f"{len(patches):,} patches of {images}, {patches.dropped:,} left the image")
     analysis = analyse_clusters(patches, settings, plan, wall_tolerance_nm, about, tell=print)
     for line in _found(analysis.scores):
         print(line)
@@ -209,10 +210,15 @@ def _found(scores: dict[str, float]) -> list[str]:
         return []
     # Where the truth knows one class only, there is nothing to agree on.
     indices = {k: scores[f"ari_{k}"] for k in ("phase", "region", "kind")}
-    agreed = ", ".join(f"{k} {index:.3f}" for k, index in indices.items() if not math.isnan(index))
-    return [
-        f"adjusted Rand index: {agreed or 'one class only'}",
-        f"walls: F1 {scores['wall_f1']:.3f}, precision {scores['wall_precision']:.3f}, recall "
-        f"{scores['wall_recall']:.3f}; {scores['wall_found_length_nm']:.1f} nm found, "
-        f"{scores['wall_true_length_nm']:.1f} nm true",
-    ]
+    agreed = ", ".join(f"{k} {index:z.3f}" for k, index in indices.items() if not math.isnan(index))
+    return [f"adjusted Rand index: {agreed or 'one class only'}", f"walls: {_walls(scores)}"]
+
+
+def _walls(scores: dict[str, float]) -> str:
+    found = f"{scores['wall_found_length_nm']:.1f} nm found"
+    if math.isnan(scores["wall_f1"]):
+        return f"{found}, {scores['wall_true_length_nm']:.1f} nm true: nothing to score"
+    return (
+        f"F1 {scores['wall_f1']:.3f}, precision {scores['wall_precision']:.3f}, recall "
+        f"{scores['wall_recall']:.3f}; {found}, {scores['wall_true_length_nm']:.1f} nm true"
+    )

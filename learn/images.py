@@ -187,6 +187,8 @@ def _read_npy(path: Path) -> tuple[NDArray[Any], None]:
 def _read_tiff(path: Path) -> tuple[NDArray[Any], float | None]:
     tifffile = require("tifffile", extra="learn")
     with tifffile.TiffFile(path) as file:
+        if not file.series:
+            raise UserError(f"{path}: holds no image")
         series = file.series[0]
         data = series.asarray()
         if "S" in series.axes:

@@ -38,7 +38,8 @@ def find_columns(
     column's spot; `threshold` the least height of a spot (of the image so filtered) as a share of the
     typical column's, their median weighted by height squared. `brightest_within_nm` keeps only columns with
     no brighter one within that distance: one sublattice (0.33 nm keeps the A sites of a perovskite). A
-    constant image has none. UserError for options outside their range.
+    constant image has none. UserError for options outside their range, and for pixels or images that cannot
+    show columns so far apart.
     """
     if not 0 <= channel < len(micrograph.image):
         raise UserError(f"{micrograph.name}: has {len(micrograph.image)} channels, none numbered {channel}")
@@ -52,6 +53,12 @@ def find_columns(
     image -= image.mean()
     if np.ptp(image) <= 1e-6 * np.abs(micrograph.image[channel]).max():
         return np.empty((0, 2))
+    pixel, (ny, nx) = micrograph.pixel_size_nm, micrograph.shape
+    if not pixel <= separation_nm <= min(ny, nx) * pixel:
+        raise UserError(
+            f"{micrograph.name}: {ny} x {nx} pixels of {pixel:g} nm cannot show columns {separation_nm:g} nm "
+            "apart; accepted: pixels that are smaller than that, images that are larger"
+        )
     filtered = -ndimage.gaussian_laplace(image, sigma, mode="nearest") * sigma**2
     peaks = _peaks(filtered, separation_nm / micrograph.pixel_size_nm, threshold)
     if len(peaks) == 0:

@@ -36,7 +36,8 @@ def micrographs_at(
     if len(sources) == 1 and _is_corpus(sources[0]):
         if pixel_size_nm is not None:
             raise UserError(
-                f"{sources[0]}: is a corpus, whose pixel size is known; accepted: for image files"
+                f"{sources[0]}: is a corpus, which states its pixel sizes; accepted: a pixel size of image "
+                "files"
             )
         return corpus_micrographs(sources[0], samples, "clean" if clean else None)
     if samples is not None or clean:
@@ -107,5 +108,5 @@ def read_micrograph(path: str | Path, pixel_size_nm: float | None = None) -> Mic
     else:
         raise UserError(f"{path}: unknown kind of file; accepted: {', '.join(SUFFIXES)}")
     if size is None:
-        raise UserError(f"{path}: states no pixel size; give the side of its pixels in nm")
+        raise UserError(f"{path}: states no pixel size; give it in nm with --pixel-size-nm")
     return Micrograph(pixels, size, path.name)

@@ -71,6 +71,11 @@ def cut_patches(
     found = np.concatenate(patches)
     if len(found) == 0:
         sizes = ", ".join(f"{m.name}: {m.shape[0]} x {m.shape[1]}" for m in micrographs[:3])
+        if asked == 0 and any(m.shape[0] >= window[0] and m.shape[1] >= window[1] for m in micrographs):
+            raise UserError(
+                f"there is nothing to cut windows about ({sizes} pixels; 0 centres): no atomic column was "
+                "found; accepted: images that show some, a lower threshold, or centres on a grid"
+            )
         raise UserError(
             f"no window of {window[0]} x {window[1]} pixels lies within its image ({sizes} pixels; "
             f"{asked} centres); accepted: smaller windows, or centres further inside"

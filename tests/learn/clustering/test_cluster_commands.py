@@ -90,6 +90,32 @@ def test_a_file_without_pixel_size_says_so(folder, tmp_path, capsys):
     assert "pixel size" in capsys.readouterr().err
 
 
+def test_an_image_without_columns_says_so(tmp_path, capsys):
+    np.save(tmp_path / "flat.npy", np.ones((64, 64), np.float32))
+    words = ["cluster", str(tmp_path / "flat.npy"), "--out", str(tmp_path / "out"), "--pixel-size-nm", "0.02"]
+    assert run(words) == 1
+    assert "no atomic column was found" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_legends_and_bar_of_a_map_lie_within_the_figure():
+    from learn.clustering import clustering_settings
+    from learn.clustering.analysis import analyse_clusters
+    from learn.clustering.plots import map_figure
+    from learn.plots import png, styled
+
+    patches, about = cut([draw_micrograph("film", 200, seed=1)], Cutting(window_px=16))
+    settings = clustering_settings(descriptor="pca", components=3, clusters=9)
+    with styled():
+        figure = map_figure(analyse_clusters(patches, settings, about=about))
+        png(figure)
+    whole = figure.bbox
+    for axes in figure.axes:
+        if axes.get_legend() is not None:
+            box = axes.get_legend().get_window_extent()
+            assert whole.y0 <= box.y0 < box.y1 <= whole.y1
+
+
 def test_columns_are_scored_where_there_is_truth():
     micrograph = draw_micrograph("film", 160, seed=0)
     patches, about = cut([micrograph], Cutting(window_px=12))

@@ -81,3 +81,9 @@ def test_gain_and_offset_change_nothing():
 def test_options_outside_their_range_are_refused(options):
     with pytest.raises(UserError):
         find_columns(draw_micrograph("film", 80), **options)
+
+
+@pytest.mark.parametrize("pixel_size_nm", [2.0, 0.0002])
+def test_a_pixel_size_in_another_unit_is_refused(pixel_size_nm):
+    with pytest.raises(UserError, match="cannot show columns"):
+        find_columns(Micrograph(draw_micrograph("film", 80).image, pixel_size_nm))

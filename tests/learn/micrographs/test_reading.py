@@ -64,6 +64,7 @@ def test_emd_with_its_pixel_size(tmp_path):
         ("a.xyz", b"", "unknown kind"),
         ("a.png", b"nonsense", "cannot be read"),
         ("a.tif", b"nonsense", "cannot be read"),
+        ("a.tif", b"II*\0garbage", "holds no image"),
         ("missing.png", None, "no such file"),
     ],
 )

@@ -106,7 +106,8 @@ def test_one_patch_of_the_whole_image():
     ("centres", "window", "words"),
     [
         ([[10, 10]], 41, "within its image"),
-        (np.empty((0, 2)), 5, "within its image"),
+        (np.empty((0, 2)), 5, "no atomic column was found"),
+        (np.empty((0, 2)), 41, "within its image"),
         ([[10, np.nan]], 5, "finite"),
         ([[10, 10]], 0, "from 1 on"),
         ([[10, 10]], (5, 2.5), "whole numbers"),
