@@ -36,6 +36,7 @@ def build_app() -> cyclopts.App:
         version=lambda: importlib.metadata.version("heterostem"),
         result_action="return_value",
         exit_on_error=False,
+        suppress_keyboard_interrupt=False,  # `run` says what becomes of the work
     )
     stochgeom.cli.register(app)
     simulate.cli.register(app)
