@@ -31,8 +31,8 @@ SOME_MORE = 2
 
 
 @pytest.fixture
-def shards(small, toml_file) -> Path:
-    """A recipe of a dozen shards, as a file."""
+def shards(small, toml_file, finished) -> Path:
+    """A recipe of a dozen shards, as a file; `finished`, so that not every process compiles the same."""
     return toml_file(small | {"samples": 2 * SHARDS, "samples_per_shard": 2})
 
 

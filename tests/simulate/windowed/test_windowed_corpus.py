@@ -17,6 +17,7 @@ from simulate.windowed.plans import Planner
 
 
 @pytest.mark.distributed
+@pytest.mark.slow
 def test_two_workers_make_the_same_bytes_as_one_process(tiny_multislice, tmp_path):
     tiny_multislice |= {
         "samples": 2,
