@@ -33,7 +33,7 @@ from simulate.scene import Scene
 from simulate.textures.realise import TextureSample, render_texture
 from simulate.textures.recipe import TextureRecipe
 from simulate.validation import in_nm, probe_points, probed_samples
-from stochgeom.errors import UserError
+from stochgeom.errors import UserError, require
 
 MOST_SAMPLES = 24
 MOST_TEXTURES = 500
@@ -99,6 +99,8 @@ def measure(payload: str, folder: str | None, samples: int) -> Measured:
         return found
     engine = make_engine(recipe.engine_settings)
     realise(recipe, 0)  # compiles what is compiled
+    if isinstance(engine, BlockEngine):
+        require("abtem", extra="simulate")  # which blocks would import
     found.imports_bytes = peak_bytes()
     most = min(samples, MOST_SAMPLES)
     if isinstance(engine, BlockEngine):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from types import ModuleType
 
 
@@ -40,6 +41,14 @@ def require(module: str, extra: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            f"{error.name} is not installed; it comes with: pip install 'heterostem[{extra}]'"
-        ) from error
+        raise MissingExtraError(_missing(error.name, extra)) from error
+
+
+def check_installed(module: str, extra: str) -> None:
+    """MissingExtraError where `require` would raise it, without the seconds that importing may take."""
+    if importlib.util.find_spec(module) is None:
+        raise MissingExtraError(_missing(module, extra))
+
+
+def _missing(module: str | None, extra: str) -> str:
+    return f"{module} is not installed; it comes with: pip install 'heterostem[{extra}]'"

@@ -24,7 +24,7 @@ from simulate.engines.base import Block, BlockResult, square_blocks
 from simulate.engines.cells import Cell, Pixels, batches, beam_slices, cells, tile_pixels, tiled_pixels
 from simulate.engines.detection import Detection
 from simulate.engines.multislice_cost import cell_work, memory_bound
-from stochgeom.errors import UserError, require
+from stochgeom.errors import UserError, check_installed
 
 if TYPE_CHECKING:
     from simulate.microscope import Microscope
@@ -52,7 +52,7 @@ class MultisliceEngine:
     """Images and probes by abTEM. Build it with `make_engine(settings)`."""
 
     def __init__(self, settings: MultisliceSettings) -> None:
-        require("abtem", extra="simulate")
+        check_installed("abtem", extra="simulate")
         self.settings = settings
         self._last: SceneAtoms | None = None
 

@@ -25,7 +25,7 @@ from simulate.windowed.flights import Flyer
 from simulate.windowed.geometry import BLOCK_PIXELS, Geometry
 from simulate.windowed.plans import Planner
 from simulate.windowed.wave_grids import SIZES, band_columns
-from stochgeom.errors import UserError, require
+from stochgeom.errors import UserError, check_installed
 
 if TYPE_CHECKING:
     from simulate.microscope import Microscope
@@ -40,7 +40,7 @@ class WindowedEngine:
 
     def __init__(self, settings: WindowedSettings, device: str = CPU) -> None:
         """UserError if there is no such device (`simulate.devices.resolved`)."""
-        require("abtem", extra="simulate")
+        check_installed("abtem", extra="simulate")
         self.settings, self.device = settings, resolved(device)
         self._flyer = _flyer(self.device)
         self._last: SceneAtoms | None = None
