@@ -149,7 +149,10 @@ def train(
     from simulate.corpus.reader import Corpus
 
     config = validated(TrainingConfig, {**common, **own})
-    train_estimator(Corpus.open(corpus), out, config, resume=not overwrite, tell=print)
+    opened = Corpus.open(corpus)
+    if opened.kind == "scene":
+        raise UserError(f"{corpus}: estimators learn from aggregates; scenes need --task patch-vae")
+    train_estimator(opened, out, config, resume=not overwrite, tell=print)
     print(f"model: {out}")
 
 

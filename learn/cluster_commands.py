@@ -194,6 +194,8 @@ def cluster(
     plan = (scan or ScanOptions()).plan()
     if not wall_tolerance_nm > 0:
         raise UserError(f"--wall-tolerance-nm {wall_tolerance_nm:g}: accepted: above zero")
+    if any(Path(one).resolve() == out.resolve() for one in source):
+        raise UserError(f"--out {out} is the source, whose next reading would take pictures for micrographs")
     micrographs = micrographs_at(source, samples, pixel_size_nm, clean)
     patches, about = cut_micrographs(micrographs, Cutting(**asdict(cut or CutOptions())))
     check_writable(out)

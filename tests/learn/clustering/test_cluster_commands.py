@@ -125,3 +125,10 @@ def test_columns_are_scored_where_there_is_truth():
     assert "columns against truth" not in about
     with pytest.raises(UserError, match="no window"):
         cut([micrograph], Cutting(window_px=999))
+
+
+def test_results_do_not_go_among_the_micrographs(tmp_path, capsys):
+    np.save(tmp_path / "one.npy", draw_micrograph("film", 100, seed=0).image[0])
+    assert run(["cluster", str(tmp_path), "--out", str(tmp_path), "--pixel-size-nm", "0.05"]) == 1
+    assert "is the source" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["one.npy"]

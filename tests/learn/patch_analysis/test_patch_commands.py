@@ -148,3 +148,8 @@ def test_a_cutting_that_is_not_there_is_named(tmp_path):
     (tmp_path / "patches.json").write_text('{"window_nm": -1}')
     with pytest.raises(UserError, match="window_nm = -1"):
         PatchCutting.load(tmp_path)
+
+
+def test_scenes_are_no_corpus_for_an_estimator(finished_scenes, tmp_path, capsys):
+    refused(capsys, ["train", finished_scenes, "--out", tmp_path / "model"], "--task patch-vae")
+    assert not (tmp_path / "model").exists()
