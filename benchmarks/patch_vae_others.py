@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import library
 
 torch.set_num_threads(1)
 # Beside a CPU build of torch, torchvision lacks these two, and fails when it is imported.
 if "+cpu" in torch.__version__:
-    OPERATORS = torch.library.Library("torchvision", "FRAGMENT")
+    OPERATORS = library.Library("torchvision", "FRAGMENT")
     OPERATORS.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     OPERATORS.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 

@@ -16,17 +16,19 @@ SCHEMAS = (
     "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
 )
 
-_declared: list[object] = []  # a torch.library.Library withdraws its schemas when it is collected
+_declared: list[object] = []  # torch's Library withdraws its schemas when it is collected
 
 
 def import_torchvision() -> ModuleType:
     """torchvision, its missing operators declared first. MissingExtraError if it is not installed."""
     torch = require("torch", extra="learn")
+    from torch import library as torch_library
+
     for schema in SCHEMAS:
         if not _exists(torch, schema.partition("(")[0]):
-            library = torch.library.Library("torchvision", "FRAGMENT")
-            library.define(schema)
-            _declared.append(library)
+            operators = torch_library.Library("torchvision", "FRAGMENT")
+            operators.define(schema)
+            _declared.append(operators)
     torchvision = require("torchvision", extra="learn")
     require("torchvision.models", extra="learn")
     return torchvision

@@ -117,6 +117,7 @@ def run(invariances: tuple[str, ...], decoder: str, options: argparse.Namespace)
         layers=2,
         shift_prior_px=SHIFT_PX,
         scale_prior=LOG_SCALE,
+        pose_first=options.pose_first,
         seed=options.seed,
         device="cpu",
         threads=1,
@@ -134,6 +135,7 @@ def main() -> None:
     parser.add_argument("--patches", type=int, default=600)
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--batch", type=int, default=20)
+    parser.add_argument("--pose-first", type=float, default=0.15, help="0: latent numbers do not wait")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--decoders", nargs="+", default=["dense", "spatial"])
     parser.add_argument("--only", nargs="*", default=[], help="combinations with these invariances")

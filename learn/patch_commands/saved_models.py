@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from stochgeom.errors import UserError
 
-from .told import told_of
-
 if TYPE_CHECKING:
     from learn.micrographs import PatchSet
     from learn.patch_analysis.analysis import PatchAnalysis
@@ -45,9 +43,14 @@ def analysed(
     if fit_on is not None:
         fitted += calibrations_on(vae, cutting, cut(fit_on, None, None))
     patch_set = cut(source, pixel_size_nm, samples)
-    condition = told_of(cutting, patch_set).get("condition") if cutting.condition is not None else None
     return analyse_patches(
-        vae, patch_set, model.resolve().name, fitted, condition=condition, folder=model, **settings
+        vae,
+        patch_set,
+        model.resolve().name,
+        fitted,
+        condition=_condition(cutting, patch_set),
+        folder=model,
+        **settings,
     )
 
 
@@ -55,6 +58,13 @@ def calibrations_on(vae: Any, cutting: PatchCutting, patch_set: PatchSet) -> lis
     """The zero and the sense of a model's angle, fitted on patches whose truth is known."""
     from learn.patch_analysis.angles import fitted_calibrations
 
-    condition = told_of(cutting, patch_set).get("condition") if cutting.condition is not None else None
+    condition = _condition(cutting, patch_set)
     more = {} if condition is None else {"condition": condition}
     return fitted_calibrations(vae.encode(patch_set.patches, **more), patch_set)
+
+
+def _condition(cutting: PatchCutting, patch_set: PatchSet) -> Any:
+    """What the model is told of each patch, or None; labels it was trained with are not asked for."""
+    from learn.patch_analysis.told import condition_of
+
+    return None if cutting.condition is None else condition_of(patch_set, cutting.condition)[1]

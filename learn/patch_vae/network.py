@@ -108,7 +108,7 @@ class PatchNetwork(nn.Module):
                 scores = scores - torch.log(-torch.log(uniform.clamp(1e-7, 1 - 1e-7)))
             chosen = scores.argmax(dim=1)
             hidden = every[torch.arange(len(every), device=every.device), chosen]
-            if self.config.translation or self.config.scale:
+            if uniform is not None and (self.config.translation or self.config.scale):  # in training
                 at_bins = self._read(
                     every.detach(), None if condition is None else condition[:, None]
                 ).detach()

@@ -102,11 +102,13 @@ def test_a_report_on_images_of_another_size_is_refused(corpus, tmp_path, capsys)
     others = textures(tmp_path / "others", samples=24, texture=LINES | {"shape": [36, 40]})
     said = "is for images of 36 x 40 pixels"
     refused(capsys, ["report", str(model), str(others)], said, tmp_path)
+    assert not (tmp_path / "no report").exists()
 
 
 def test_sets_that_do_not_fit_leave_no_folder(corpus, tmp_path, capsys):
     words = ["train", str(corpus), "--task", "texture-vae", "--batch-size", "10000"]
     refused(capsys, words, "at least a batch", tmp_path)
+    assert not (tmp_path / "no report").exists()
 
 
 def test_images_without_phase_1_do_not_blow_up_the_metrics(tmp_path):

@@ -155,10 +155,12 @@ def test_no_plan_and_no_library_are_said(monkeypatch):
     def nowhere(path):
         raise OSError("no such file")
 
-    fftw.library.cache_clear()
+    from simulate.windowed.fftw import library
+
+    library.cache_clear()
     monkeypatch.setattr(ctypes, "CDLL", nowhere)
     with pytest.raises(UserError, match="engine windowed: FFTW is not to be reached through pyfftw"):
-        fftw.library()
+        library()
 
 
 def test_kept_plans_are_found_whatever_was_planned_before(tmp_path, monkeypatch):
